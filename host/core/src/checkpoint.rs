@@ -1,0 +1,269 @@
+//! A checkpoint as the index keeps it. Every change carries the journal place that made it, so that the record can be
+//! read *as of* an earlier place: that is the snapshot which a bot sees while it handles an event.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Metrics, Rank, RunName, Seq, Step, Timestamp, WorldSize};
+
+/// Where bytes live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// The NVMe of this host.
+    Nvme,
+    /// An object target.
+    Object,
+}
+
+impl Tier {
+    /// All tiers, nearest first.
+    pub const ALL: [Self; 2] = [Self::Nvme, Self::Object];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nvme => "nvme",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// One copy of a shard, from when it came to when it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// Where it is.
+    pub tier: Tier,
+    /// When it came.
+    pub since: Seq,
+    /// When its digests were known to be right.
+    pub verified: Option<Seq>,
+    /// When it went: pruned, or found corrupt.
+    pub gone: Option<Seq>,
+}
+
+impl Copy {
+    fn live(&self) -> bool {
+        self.gone.is_none()
+    }
+}
+
+/// One rank's share of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Whose share.
+    pub rank: Rank,
+    /// Bytes.
+    pub bytes: u64,
+    /// Files.
+    pub files: u32,
+    /// When it was committed, or found on an object target.
+    pub committed: Seq,
+    /// The body's digest, once sealed.
+    pub body: Option<Digest>,
+    /// Where it is and was.
+    pub copies: Vec<Copy>,
+}
+
+impl Shard {
+    /// The live copy on a tier.
+    pub fn copy(&self, tier: Tier) -> Option<&Copy> {
+        self.copies.iter().find(|copy| copy.tier == tier && copy.live())
+    }
+
+    /// Whether a verified copy is on the tier.
+    pub fn verified(&self, tier: Tier) -> bool {
+        self.copy(tier).is_some_and(|copy| copy.verified.is_some())
+    }
+
+    /// A new copy; one that is there already stays, and is verified if this one is.
+    pub fn add_copy(&mut self, tier: Tier, at: Seq, verified: bool) {
+        let verified = verified.then_some(at);
+        if let Some(copy) = self.copies.iter_mut().find(|copy| copy.tier == tier && copy.live()) {
+            copy.verified = copy.verified.or(verified);
+        } else {
+            self.copies.push(Copy { tier, since: at, verified, gone: None });
+        }
+    }
+
+    /// The copy on a tier is gone.
+    pub fn drop_copy(&mut self, tier: Tier, at: Seq) {
+        for copy in self.copies.iter_mut().filter(|copy| copy.tier == tier && copy.live()) {
+            copy.gone = Some(at);
+        }
+    }
+}
+
+/// Somebody's wish that a checkpoint stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// A bot's name, or `operator`.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Seq,
+    /// Until when, if it was taken back.
+    pub until: Option<Seq>,
+}
+
+/// All that is known of one (run, step).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The run.
+    pub run: RunName,
+    /// The step.
+    pub step: Step,
+    /// How many ranks make it whole.
+    pub world_size: WorldSize,
+    /// When the first shard came.
+    pub created: Timestamp,
+    /// What the trainer reported; of one name the first to commit stands.
+    pub metrics: Metrics,
+    /// When the last missing rank committed.
+    pub complete: Option<Seq>,
+    /// When it first had as many verified copies as its run's policy wants.
+    pub copies_met: Option<Seq>,
+    /// Pins, also past ones.
+    pub pins: Vec<Pin>,
+    /// Shards by rank.
+    pub shards: BTreeMap<Rank, Shard>,
+}
+
+impl Checkpoint {
+    /// One that has no shard yet.
+    pub fn new(run: RunName, step: Step, world_size: WorldSize, created: Timestamp) -> Self {
+        let (metrics, complete, copies_met, pins, shards) = Default::default();
+        Self { run, step, world_size, created, metrics, complete, copies_met, pins, shards }
+    }
+
+    /// Bytes of the shards known here.
+    pub fn bytes(&self) -> u64 {
+        self.shards.values().fold(0, |sum, shard| sum.saturating_add(shard.bytes))
+    }
+
+    /// Whether every rank is known.
+    pub fn has_all_ranks(&self) -> bool {
+        self.shards.len() as u64 == u64::from(self.world_size)
+    }
+
+    /// Whether a tier holds any byte of it.
+    pub fn present(&self, tier: Tier) -> bool {
+        self.shards.values().any(|shard| shard.copy(tier).is_some())
+    }
+
+    /// Whether a tier holds every shard, digests verified, and the checkpoint is complete.
+    pub fn verified(&self, tier: Tier) -> bool {
+        self.complete.is_some() && self.shards.values().all(|shard| shard.verified(tier))
+    }
+
+    /// Tiers with a verified copy of all of it, nearest first.
+    pub fn verified_tiers(&self) -> impl Iterator<Item = Tier> {
+        Tier::ALL.into_iter().filter(|tier| self.verified(*tier))
+    }
+
+    /// Whether every shard is on some tier, so that a restore can be tried.
+    pub fn restorable(&self) -> bool {
+        self.complete.is_some() && self.shards.values().all(|s| Tier::ALL.iter().any(|t| s.copy(*t).is_some()))
+    }
+
+    /// Whether no tier holds a byte of it.
+    pub fn gone(&self) -> bool {
+        Tier::ALL.iter().all(|tier| !self.present(*tier))
+    }
+
+    /// Whether somebody holds it now.
+    pub fn pinned(&self) -> bool {
+        self.pins.iter().any(|pin| pin.until.is_none())
+    }
+
+    /// What it was when the journal had reached `seq`; none if it was not known or nothing of it was left.
+    pub fn as_of(&self, seq: Seq) -> Option<Self> {
+        let mut then = self.clone();
+        let past = |at: &mut Option<Seq>| *at = at.filter(|at| *at <= seq);
+        past(&mut then.complete);
+        past(&mut then.copies_met);
+        then.pins.retain(|pin| pin.since <= seq);
+        then.pins.iter_mut().for_each(|pin| past(&mut pin.until));
+        then.shards.retain(|_, shard| shard.committed <= seq);
+        for shard in then.shards.values_mut() {
+            shard.copies.retain(|copy| copy.since <= seq);
+            for copy in &mut shard.copies {
+                past(&mut copy.verified);
+                past(&mut copy.gone);
+            }
+        }
+        (!then.shards.is_empty() && !then.gone()).then_some(then)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn empty() -> Checkpoint {
+        let number = |n: u64| n;
+        Checkpoint::new(
+            "r".parse().unwrap(),
+            number(1).try_into().unwrap(),
+            number(2).try_into().unwrap(),
+            Timestamp(0),
+        )
+    }
+
+    /// What may happen to a checkpoint, in the form of a number.
+    fn change(checkpoint: &mut Checkpoint, op: u8, at: Seq) {
+        let rank = Rank::try_from(u64::from(op & 1)).unwrap();
+        match (op >> 1) % 5 {
+            0 => {
+                let fresh = Shard { rank, bytes: 1, files: 1, committed: at, body: None, copies: vec![] };
+                checkpoint.shards.entry(rank).or_insert(fresh).add_copy(Tier::Nvme, at, false);
+                if checkpoint.complete.is_none() && checkpoint.has_all_ranks() {
+                    checkpoint.complete = Some(at);
+                }
+            }
+            1 | 2 => {
+                let tier = if (op >> 1) % 5 == 1 { Tier::Nvme } else { Tier::Object };
+                if let Some(shard) = checkpoint.shards.get_mut(&rank) {
+                    shard.add_copy(tier, at, true);
+                }
+            }
+            3 => {
+                if let Some(shard) = checkpoint.shards.get_mut(&rank) {
+                    shard.drop_copy(Tier::Nvme, at);
+                }
+            }
+            _ => match checkpoint.pins.iter_mut().find(|pin| pin.until.is_none()) {
+                Some(pin) => pin.until = Some(at),
+                None => checkpoint.pins.push(Pin { by: "b".into(), reason: "r".into(), since: at, until: None }),
+            },
+        }
+    }
+
+    fn seen(checkpoint: &Checkpoint) -> impl PartialEq + std::fmt::Debug {
+        let tiers: Vec<_> = Tier::ALL.iter().map(|t| (checkpoint.present(*t), checkpoint.verified(*t))).collect();
+        (tiers, checkpoint.pinned(), checkpoint.complete, checkpoint.bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn the_past_reads_as_it_was(ops in prop::collection::vec(any::<u8>(), 1..40)) {
+            let mut checkpoint = empty();
+            let mut snapshots = Vec::new();
+            for (index, op) in ops.iter().enumerate() {
+                let at = index as Seq + 1;
+                change(&mut checkpoint, *op, at);
+                snapshots.push((at, checkpoint.clone()));
+            }
+            for (at, then) in snapshots {
+                match checkpoint.as_of(at) {
+                    Some(read) => prop_assert_eq!(seen(&read), seen(&then), "as of {}", at),
+                    None => prop_assert!(then.gone(), "as of {}", at),
+                }
+            }
+        }
+    }
+}

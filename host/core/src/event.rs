@@ -1,0 +1,202 @@
+//! Facts, as the journal keeps them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BotName, Digest, EffectId, HostName, Rank, RunName, Step, TargetName, Tier, Timestamp, WorldSize};
+
+/// A place in the journal: 1, 2, 3, ... without gaps.
+pub type Seq = u64;
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the journal.
+    pub seq: Seq,
+    /// When it was recorded.
+    pub time: Timestamp,
+    /// Who recorded it.
+    pub host: HostName,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What can happen. Records that never change their meaning; new kinds are added, old ones stay readable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A bot was installed or its settings changed; for that bot alone.
+    BotStarted {
+        /// The bot.
+        bot: BotName,
+        /// The component it runs from now on.
+        plugin: Digest,
+    },
+    /// A bot failed too often on one event and stopped there; its events wait for it.
+    BotQuarantined {
+        /// The bot.
+        bot: BotName,
+        /// The event that it failed on.
+        at: Seq,
+        /// What it said or did.
+        fault: String,
+    },
+    /// One rank's files are durable on NVMe.
+    ShardCommitted {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Whose share.
+        rank: Rank,
+        /// Of how many.
+        world_size: WorldSize,
+        /// Bytes of the shard.
+        bytes: u64,
+        /// Files of the shard.
+        files: u32,
+    },
+    /// Every rank has committed.
+    CheckpointComplete {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Bytes of all shards known here.
+        bytes: u64,
+    },
+    /// The digests of all shards here exist.
+    CheckpointSealed {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+    },
+    /// A verified copy of the whole checkpoint is on a target.
+    CheckpointReplicated {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Where.
+        target: TargetName,
+        /// Bytes sent for it.
+        bytes: u64,
+        /// How the copy was verified.
+        verified: String,
+    },
+    /// Its bytes are gone from a tier.
+    CheckpointPruned {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// From where.
+        tier: Tier,
+        /// Bytes freed.
+        bytes: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A checkpoint was found on an object target that this host's index did not know.
+    CheckpointFound {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Where.
+        target: TargetName,
+    },
+    /// Bytes on a tier are not what was committed. They are set aside and no longer count as a copy.
+    ShardCorrupt {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Whose share.
+        rank: Rank,
+        /// Where.
+        tier: Tier,
+        /// Which file and block, and what was found.
+        detail: String,
+    },
+    /// A pin was set.
+    Pinned {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Who pinned it: a bot's name, or `operator`.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A pin was taken back.
+    Unpinned {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Whose pin.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A job has ended.
+    JobFinished {
+        /// The effect that it carried out.
+        effect: EffectId,
+        /// Who asked for it: a bot's name, or `operator`.
+        by: String,
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// Whether it did what was asked.
+        ok: bool,
+        /// What was done, or why not.
+        detail: String,
+    },
+}
+
+impl EventKind {
+    /// The names of the kinds that a bot can be triggered by, as `wit/types.wit` has them. `started` and
+    /// `job-finished` reach the bot that they concern whether it asked for them or not.
+    pub const TRIGGERS: [&'static str; 5] =
+        ["shard-committed", "checkpoint-complete", "checkpoint-sealed", "checkpoint-replicated", "checkpoint-pruned"];
+
+    /// The kind's name: that of its `kind` field.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BotStarted { .. } => "bot-started",
+            Self::BotQuarantined { .. } => "bot-quarantined",
+            Self::ShardCommitted { .. } => "shard-committed",
+            Self::CheckpointComplete { .. } => "checkpoint-complete",
+            Self::CheckpointSealed { .. } => "checkpoint-sealed",
+            Self::CheckpointReplicated { .. } => "checkpoint-replicated",
+            Self::CheckpointPruned { .. } => "checkpoint-pruned",
+            Self::CheckpointFound { .. } => "checkpoint-found",
+            Self::ShardCorrupt { .. } => "shard-corrupt",
+            Self::Pinned { .. } => "pinned",
+            Self::Unpinned { .. } => "unpinned",
+            Self::JobFinished { .. } => "job-finished",
+        }
+    }
+
+    /// The run that it is about, if it is about one.
+    pub fn run(&self) -> Option<&RunName> {
+        match self {
+            Self::BotStarted { .. } | Self::BotQuarantined { .. } => None,
+            Self::ShardCommitted { run, .. }
+            | Self::CheckpointComplete { run, .. }
+            | Self::CheckpointSealed { run, .. }
+            | Self::CheckpointReplicated { run, .. }
+            | Self::CheckpointPruned { run, .. }
+            | Self::CheckpointFound { run, .. }
+            | Self::ShardCorrupt { run, .. }
+            | Self::Pinned { run, .. }
+            | Self::Unpinned { run, .. }
+            | Self::JobFinished { run, .. } => Some(run),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Safe prune (promise 3): nothing deletes the last verified copy of a checkpoint that must be kept. The same function
+//! admits a bot's effect, an operator's request and, once more, the job that is about to delete.
+
+use crate::{Checkpoint, Refusal, Step, Tier, Why};
+
+/// What the guard must know beside the checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The newest complete checkpoint of the run that can be restored.
+    pub newest_complete: Option<Step>,
+    /// How many tiers the run's policy wants verified copies on before the last may go; 1 or more.
+    pub wanted_copies: u32,
+    /// A restore, an upload or another reader uses this checkpoint now.
+    pub being_read: bool,
+}
+
+/// Why a checkpoint must keep a verified copy, if it must.
+pub fn must_keep(checkpoint: &Checkpoint, around: &Surroundings) -> Option<String> {
+    if checkpoint.pinned() {
+        let by: Vec<&str> = checkpoint.pins.iter().filter(|p| p.until.is_none()).map(|p| p.by.as_str()).collect();
+        return Some(format!("it is pinned by {}", by.join(", ")));
+    }
+    match around.newest_complete {
+        Some(newest) if newest == checkpoint.step => {
+            return Some("it is the newest complete checkpoint".into());
+        }
+        Some(newest) if checkpoint.step > newest => {
+            return Some("it is newer than the newest complete one".into());
+        }
+        None => return Some("the run has no complete checkpoint yet".into()),
+        Some(_) => {}
+    }
+    if around.being_read {
+        return Some("it is being read or restored".into());
+    }
+    // Shards of an abandoned step can never become whole again: no copy of them is worth waiting for.
+    if checkpoint.complete.is_some() && checkpoint.copies_met.is_none() && around.wanted_copies > 1 {
+        return Some(format!("its policy wants {} verified copies and it never had them", around.wanted_copies));
+    }
+    None
+}
+
+/// Whether the checkpoint's bytes on `tier` may go. The answer's text says why, for people.
+///
+/// # Errors
+/// `unnecessary` if nothing is there, `unavailable` while it is read, `would-lose-data` with the rule otherwise.
+pub fn admit_prune(checkpoint: &Checkpoint, tier: Tier, around: &Surroundings) -> Result<String, Refusal> {
+    let name = format!("{} step {}", checkpoint.run, checkpoint.step);
+    if !checkpoint.present(tier) {
+        return Err(Refusal::new(Why::Unnecessary, format!("{name} has nothing on {}", tier.name())));
+    }
+    if around.being_read {
+        return Err(Refusal::new(Why::Unavailable, format!("{name} is being read or restored")));
+    }
+    let elsewhere = checkpoint.verified_tiers().find(|other| *other != tier);
+    match (must_keep(checkpoint, around), elsewhere) {
+        (Some(rule), None) => {
+            let message = format!("{name}: {rule}, and no other tier than {} holds a verified copy", tier.name());
+            Err(Refusal::new(Why::WouldLoseData, message))
+        }
+        (Some(rule), Some(other)) => Ok(format!("{rule}, but a verified copy stays on {}", other.name())),
+        (None, Some(other)) => Ok(format!("a verified copy stays on {}", other.name())),
+        (None, None) => Ok("no rule wants it kept".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Pin, Shard, Timestamp};
+
+    fn checkpoint(nvme: Option<bool>, object: Option<bool>, ranks: u64) -> Checkpoint {
+        let step = 10_u64.try_into().unwrap();
+        let mut made = Checkpoint::new("r".parse().unwrap(), step, 2_u64.try_into().unwrap(), Timestamp(0));
+        for rank in 0..ranks {
+            let rank = rank.try_into().unwrap();
+            let mut shard = Shard { rank, bytes: 1, files: 1, committed: 1, body: None, copies: vec![] };
+            for (tier, copy) in [(Tier::Nvme, nvme), (Tier::Object, object)] {
+                if let Some(verified) = copy {
+                    shard.add_copy(tier, 1, verified);
+                }
+            }
+            made.shards.insert(rank, shard);
+        }
+        made.complete = made.has_all_ranks().then_some(1);
+        made
+    }
+
+    fn around(newest: u64) -> Surroundings {
+        Surroundings { newest_complete: newest.try_into().ok(), wanted_copies: 1, being_read: false }
+    }
+
+    #[test]
+    fn the_newest_complete_checkpoint_keeps_its_last_verified_copy() {
+        let only = checkpoint(Some(true), None, 2);
+        assert_eq!(admit_prune(&only, Tier::Nvme, &around(10)).unwrap_err().why, Why::WouldLoseData);
+        let both = checkpoint(Some(true), Some(true), 2);
+        assert!(admit_prune(&both, Tier::Nvme, &around(10)).is_ok());
+        let unverified = checkpoint(Some(true), Some(false), 2);
+        assert!(admit_prune(&unverified, Tier::Nvme, &around(10)).is_err());
+    }
+
+    #[test]
+    fn an_old_one_may_go_unless_pinned_read_or_short_of_copies() {
+        let old = checkpoint(Some(true), None, 2);
+        assert!(admit_prune(&old, Tier::Nvme, &around(20)).is_ok());
+        let mut pinned = old.clone();
+        pinned.pins.push(Pin { by: "operator".into(), reason: "paper".into(), since: 1, until: None });
+        assert!(admit_prune(&pinned, Tier::Nvme, &around(20)).unwrap_err().message.contains("pinned by operator"));
+        let read = Surroundings { being_read: true, ..around(20) };
+        assert_eq!(admit_prune(&old, Tier::Nvme, &read).unwrap_err().why, Why::Unavailable);
+        let two = Surroundings { wanted_copies: 2, ..around(20) };
+        assert_eq!(admit_prune(&old, Tier::Nvme, &two).unwrap_err().why, Why::WouldLoseData);
+    }
+
+    #[test]
+    fn an_abandoned_step_may_go_once_a_newer_one_is_complete() {
+        let half = checkpoint(Some(true), None, 1);
+        let two = Surroundings { wanted_copies: 2, ..around(20) };
+        assert!(admit_prune(&half, Tier::Nvme, &two).is_ok());
+        assert!(admit_prune(&half, Tier::Nvme, &around(5)).is_err());
+        let none = Surroundings { newest_complete: None, ..around(5) };
+        assert!(admit_prune(&half, Tier::Nvme, &none).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_must_be_kept_never_loses_its_last_verified_copy(
+            nvme in any::<Option<bool>>(), object in any::<Option<bool>>(), ranks in 1u64..3, newest in 5u64..15,
+            wanted in 1u32..3, met in any::<bool>(), pinned in any::<bool>(), from_nvme in any::<bool>(),
+        ) {
+            let mut it = checkpoint(nvme, object, ranks);
+            it.copies_met = met.then_some(1);
+            if pinned {
+                it.pins.push(Pin { by: "b".into(), reason: "r".into(), since: 1, until: None });
+            }
+            let around = Surroundings { newest_complete: newest.try_into().ok(), wanted_copies: wanted, being_read: false };
+            let tier = if from_nvme { Tier::Nvme } else { Tier::Object };
+            if admit_prune(&it, tier, &around).is_ok() {
+                for shard in it.shards.values_mut() {
+                    shard.drop_copy(tier, 2);
+                }
+                if must_keep(&it, &around).is_some() {
+                    prop_assert!(it.verified_tiers().next().is_some());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Bounds of every input, in one place. Each is the largest value that is accepted.
+
+/// Bytes of a run, host, bot or target name.
+pub const NAME_BYTES: usize = 128;
+/// Bytes of a file's path below its shard.
+pub const PATH_BYTES: usize = 1024;
+/// Bytes of one component of a path: what Linux file systems take.
+pub const PATH_COMPONENT_BYTES: usize = 255;
+/// Components of a path.
+pub const PATH_DEPTH: usize = 32;
+/// The largest step.
+pub const STEP: u64 = 1_000_000_000_000_000;
+/// The largest world size.
+pub const WORLD_SIZE: u32 = 65_536;
+/// Files of one shard.
+pub const SHARD_FILES: usize = 1_000_000;
+/// Bytes of one shard: 16 TiB.
+pub const SHARD_BYTES: u64 = 16 << 40;
+/// Metrics of one commit.
+pub const METRICS: usize = 64;
+/// Bytes of a metric's name.
+pub const METRIC_NAME_BYTES: usize = 64;
+/// Bytes of a reason.
+pub const REASON_BYTES: usize = 512;
+/// Bytes of a manifest body: a million files of a kilobyte of path each would exceed it, and is refused at commit.
+pub const BODY_BYTES: usize = 1 << 30;
+/// Bytes of a component.
+pub const COMPONENT_BYTES: usize = 64 << 20;
+/// Bytes of a bot's settings.
+pub const SETTINGS_BYTES: usize = 64 << 10;
+/// Pins on one checkpoint.
+pub const PINS: usize = 64;
+/// Bytes of one block: digests are made, ranges are read and corruption is named in this unit.
+pub const BLOCK_BYTES: u64 = 4 << 20;
+/// Bytes of a state key of a bot.
+pub const STATE_KEY_BYTES: usize = 256;
+/// Bytes of a state value of a bot.
+pub const STATE_VALUE_BYTES: usize = 64 << 10;
