@@ -173,6 +173,13 @@ impl Checkpoint {
         Tier::ALL.iter().all(|tier| !self.present(*tier))
     }
 
+    /// Notes when enough tiers hold verified copies; once is for good.
+    pub fn note_copies(&mut self, wanted: u32, at: Seq) {
+        if self.copies_met.is_none() && self.verified_tiers().count() as u64 >= u64::from(wanted) {
+            self.copies_met = Some(at);
+        }
+    }
+
     /// Whether somebody holds it now.
     pub fn pinned(&self) -> bool {
         self.pins.iter().any(|pin| pin.until.is_none())

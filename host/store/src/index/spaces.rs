@@ -1,0 +1,57 @@
+use fjall::Keyspace;
+use tidegate_core::{RunName, Step};
+
+/// The parts of the index, each with keys of its own. The values are CBOR, but for `State`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Space {
+    /// (run, 0, step) → checkpoint; see [`checkpoint_key`].
+    Checkpoints,
+    /// Place in the journal (u64, big endian) → event.
+    Events,
+    /// Effect id → job.
+    Jobs,
+    /// Bot name → installed bot.
+    Bots,
+    /// (bot name, 0, key) → the bot's bytes.
+    State,
+    /// Other small things by name.
+    Meta,
+}
+
+/// The handles of all spaces.
+#[derive(Clone)]
+pub(crate) struct Keyspaces([Keyspace; 6]);
+
+impl std::fmt::Debug for Keyspaces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keyspaces")
+    }
+}
+
+impl Keyspaces {
+    pub(crate) fn open<E>(mut open: impl FnMut(&'static str) -> Result<Keyspace, E>) -> Result<Self, E> {
+        let [a, b, c, d, e, f] = ["checkpoints", "events", "jobs", "bots", "state", "meta"];
+        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?]))
+    }
+
+    pub(crate) fn of(&self, space: Space) -> &Keyspace {
+        let [checkpoints, events, jobs, bots, state, meta] = &self.0;
+        match space {
+            Space::Checkpoints => checkpoints,
+            Space::Events => events,
+            Space::Jobs => jobs,
+            Space::Bots => bots,
+            Space::State => state,
+            Space::Meta => meta,
+        }
+    }
+}
+
+/// The key of a checkpoint: runs in the order of their names, steps in theirs. A name holds no zero byte.
+pub fn checkpoint_key(run: &RunName, step: Step) -> Vec<u8> {
+    let mut key = Vec::with_capacity(run.as_str().len() + 9);
+    key.extend_from_slice(run.as_str().as_bytes());
+    key.push(0);
+    key.extend_from_slice(&step.get().to_be_bytes());
+    key
+}

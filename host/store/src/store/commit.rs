@@ -1,0 +1,190 @@
+use std::path::Path;
+
+use tidegate_core::{Checkpoint, Digest, EventKind, FileEntry, Metrics, SaveId, Shard, Tier, cbor};
+
+use super::{Store, lock};
+use crate::{
+    Begin, Committed, Error, Result, Tx,
+    save::Slot,
+    seal::hash_files,
+    tier::{
+        CommitRecord, FileStat, Walked, make_dir, make_read_only, rename_durably, sync_dir, sync_files, walk,
+        write_record,
+    },
+};
+
+impl Store {
+    /// Makes a save durable. When this returns, the shard survives `kill -9` and power loss; if it fails, nothing of the
+    /// save is left. Asking again for a save that was committed gives the same answer.
+    ///
+    /// What is synced, in which order, and what a crash after each step leaves:
+    ///
+    /// | step | after a crash |
+    /// | --- | --- |
+    /// | 1. every file is synced | a staging directory: removed at the next start |
+    /// | 2. `commit.cbor` and every directory are synced | the same |
+    /// | 3. the save's directory is renamed to its place below `runs`; both parents are synced | a directory that the index does not know: removed at the next start |
+    /// | 4. checkpoint record and event go into the index in one batch, which is synced | the shard, whole |
+    /// | 5. the trainer is told | the shard, whole |
+    ///
+    /// # Errors
+    /// [`Error::UnknownSave`]; files that can't be committed; other bytes than were committed before; a failed sync.
+    pub fn commit(&self, id: &SaveId, metrics: Metrics) -> Result<Committed> {
+        if let Some(committed) = self.book.committed(id) {
+            return Ok(committed);
+        }
+        let Some(slot) = self.book.get(id) else {
+            // A second caller may have come between the two looks.
+            return self.book.committed(id).ok_or_else(|| Self::unknown(id));
+        };
+        let mut slot = lock(&slot);
+        if slot.ended {
+            return self.book.committed(id).ok_or_else(|| Self::unknown(id));
+        }
+        slot.ended = true;
+        let outcome = self.commit_slot(&slot, metrics);
+        self.book.end(id, outcome.as_ref().ok().cloned());
+        if !matches!(&outcome, Ok(committed) if !committed.reused) {
+            self.layout.discard(&self.layout.save(id))?;
+            self.layout.empty_trash()?;
+        }
+        outcome
+    }
+
+    fn commit_slot(&self, slot: &Slot, metrics: Metrics) -> Result<Committed> {
+        let begin = &slot.begin;
+        let _one_at_a_time = self.stripe(&begin.run, begin.step, begin.rank);
+        let walked = walk(&slot.save.path)?;
+        if walked.files.is_empty() {
+            return Err(Error::EmptySave);
+        }
+        if walked.bytes() > tidegate_core::limits::SHARD_BYTES {
+            return Err(Error::TooLarge(walked.bytes()));
+        }
+        let known = self.index.view().checkpoint(&begin.run, begin.step)?.filter(|known| !known.gone());
+        if let Some(known) = &known
+            && known.world_size != begin.world_size
+        {
+            let (run, step) = (begin.run.clone(), begin.step);
+            return Err(Error::OtherWorld { run, step, known: known.world_size, given: begin.world_size });
+        }
+        let before = known.as_ref().and_then(|known| known.shards.get(&begin.rank));
+        let proven = match (&known, before) {
+            (Some(known), Some(before)) => {
+                let body = self.same_bytes(slot, &walked, before)?;
+                if before.copy(Tier::Nvme).is_some() {
+                    return Ok(reused(begin, &walked, known, before));
+                }
+                Some(body)
+            }
+            _ => None,
+        };
+        self.make_durable(slot, &walked, &metrics)?;
+        let committed = self.record(begin, &walked, metrics, proven)?;
+        self.sealer.add(begin.run.clone(), begin.step, begin.rank);
+        Ok(committed)
+    }
+
+    /// Steps 1 to 3.
+    fn make_durable(&self, slot: &Slot, walked: &Walked, metrics: &Metrics) -> Result<()> {
+        let begin = &slot.begin;
+        let dir = self.layout.save(&slot.save.id);
+        let files = slot.save.path.as_path();
+        make_read_only(files, walked)?;
+        let paths: Vec<_> = walked.files.iter().map(|file| files.join(file.path.as_path())).collect();
+        sync_files(paths.iter().map(AsRef::as_ref))?;
+        walked.dirs.iter().rev().try_for_each(|dir| sync_dir(dir))?;
+        unchanged(files, &walked.files)?;
+        let record = CommitRecord {
+            version: 1,
+            run: begin.run.clone(),
+            step: begin.step,
+            rank: begin.rank,
+            world_size: begin.world_size,
+            committed: self.clock.now(),
+            metrics: metrics.clone(),
+            files: walked.files.clone(),
+        };
+        write_record(&dir, "commit.cbor", &cbor::encode(&record)?, true)?;
+        make_dir(&self.layout.run(&begin.run))?;
+        let to = self.layout.shard(&begin.run, begin.step, begin.rank);
+        // A copy that was pruned may still be on its way out.
+        self.layout.discard(&to)?;
+        rename_durably(&dir, &to)
+    }
+
+    /// Step 4.
+    fn record(&self, begin: &Begin, walked: &Walked, metrics: Metrics, proven: Option<Digest>) -> Result<Committed> {
+        let (begin, bytes, files) = (begin.clone(), walked.bytes(), walked.files.len());
+        self.index.write(move |tx| add_shard(tx, &begin, metrics, bytes, files, proven))
+    }
+
+    /// The body's digest if the save holds exactly what was committed before.
+    fn same_bytes(&self, slot: &Slot, walked: &Walked, before: &Shard) -> Result<Digest> {
+        let begin = &slot.begin;
+        let (run, step, rank) = (&begin.run, begin.step, begin.rank);
+        if before.body.is_none() && before.copy(Tier::Nvme).is_some() {
+            self.sealer.seal_now(run, step, rank)?;
+        }
+        let files = hash_files(&slot.save.path, &walked.files, self.options.hash_threads)?;
+        unchanged(&slot.save.path, &walked.files)?;
+        let digest = Digest::of(&body_of(begin, files).encode()?);
+        let known = self.index.view().checkpoint(run, step)?;
+        let body = known.and_then(|known| known.shards.get(&rank).and_then(|shard| shard.body));
+        if body == Some(digest) { Ok(digest) } else { Err(Error::OtherBytes { run: run.clone(), step, rank }) }
+    }
+}
+
+fn body_of(begin: &Begin, files: Vec<FileEntry>) -> tidegate_core::Body {
+    crate::seal::body(begin.run.clone(), begin.step, begin.rank, begin.world_size, files)
+}
+
+fn reused(begin: &Begin, walked: &Walked, known: &Checkpoint, before: &Shard) -> Committed {
+    Committed {
+        run: begin.run.clone(),
+        step: begin.step,
+        rank: begin.rank,
+        bytes: walked.bytes(),
+        files: walked.files.len() as u64,
+        complete: known.complete.is_some(),
+        seq: before.committed,
+        reused: true,
+    }
+}
+
+fn unchanged(top: &Path, files: &[FileStat]) -> Result<()> {
+    match files.iter().find(|file| !file.is_unchanged(top)) {
+        Some(changed) => Err(Error::ChangedFile(changed.path.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn add_shard(
+    tx: &mut Tx<'_>,
+    begin: &Begin,
+    metrics: Metrics,
+    bytes: u64,
+    files: usize,
+    proven: Option<Digest>,
+) -> Result<Committed> {
+    let Begin { run, step, rank, world_size, .. } = begin.clone();
+    let known = tx.checkpoint(&run, step)?.filter(|known| !known.gone());
+    let mut checkpoint = known.unwrap_or_else(|| Checkpoint::new(run.clone(), step, world_size, tx.now()));
+    if checkpoint.world_size != world_size {
+        return Err(Error::OtherWorld { run, step, known: checkpoint.world_size, given: world_size });
+    }
+    let files = u32::try_from(files).unwrap_or(u32::MAX);
+    let kind = EventKind::ShardCommitted { run: run.clone(), step, rank, world_size, bytes, files };
+    let seq = tx.append(kind)?;
+    let fresh = Shard { rank, bytes, files, committed: seq, body: proven, copies: Vec::new() };
+    let shard = checkpoint.shards.entry(rank).or_insert(fresh);
+    shard.add_copy(Tier::Nvme, seq, false);
+    checkpoint.metrics.merge(&metrics);
+    if checkpoint.complete.is_none() && checkpoint.has_all_ranks() {
+        checkpoint.complete =
+            Some(tx.append(EventKind::CheckpointComplete { run: run.clone(), step, bytes: checkpoint.bytes() })?);
+    }
+    tx.put_checkpoint(&checkpoint)?;
+    let (files, complete) = (u64::from(files), checkpoint.complete.is_some());
+    Ok(Committed { run, step, rank, bytes, files, complete, seq, reused: false })
+}

@@ -1,0 +1,11 @@
+//! Files and directories of the tier: where they are, how they are made durable, what is read from them.
+
+mod layout;
+mod record;
+mod sync;
+mod walk;
+
+pub(crate) use layout::Layout;
+pub(crate) use record::{CommitRecord, FileStat, read_record, write_record};
+pub(crate) use sync::{make_dir, rename_durably, sync_dir, sync_files};
+pub(crate) use walk::{Walked, make_read_only, walk};

@@ -1,0 +1,62 @@
+use std::{
+    fs::{self, File},
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::{Error, Result, error::Context};
+
+/// Threads that sync the files of one commit. More keep the device's queue full, and wait instead of computing.
+const SYNC_THREADS: usize = 4;
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).during("sync the directory", path)
+}
+
+/// Makes a directory and its name durable, unless it exists.
+pub(crate) fn make_dir(path: &Path) -> Result<()> {
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => {
+            made.during("create the directory", path)?;
+            path.parent().map_or(Ok(()), sync_dir)
+        }
+    }
+}
+
+/// Renames, and makes both the new name and the absence of the old one durable.
+pub(crate) fn rename_durably(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).during("rename", from)?;
+    [to.parent(), from.parent()].into_iter().flatten().try_for_each(sync_dir)
+}
+
+/// Makes the bytes of these files durable, several at a time, largest first as given.
+///
+/// A sync that fails is not tried again: the kernel may have dropped the pages, and a second call would succeed without
+/// them. The caller discards the files.
+pub(crate) fn sync_files<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<()> {
+    let paths: Vec<&Path> = paths.collect();
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all()).during("sync the file", path);
+    if let [only] = paths.as_slice() {
+        return sync(only);
+    }
+    let next = AtomicUsize::new(0);
+    let failed: Mutex<Option<Error>> = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..SYNC_THREADS.min(paths.len()) {
+            scope.spawn(|| {
+                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = sync(path) {
+                        *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}

@@ -1,0 +1,85 @@
+use std::{
+    collections::VecDeque,
+    fs::{self, Metadata},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use tidegate_core::{RelPath, limits};
+
+use super::FileStat;
+use crate::{Error, Result, error::Context};
+
+/// What a trainer left in its staging directory.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    /// In the order of their paths.
+    pub(crate) files: Vec<FileStat>,
+    /// Every directory, parents before children, the top one first.
+    pub(crate) dirs: Vec<PathBuf>,
+}
+
+impl Walked {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+}
+
+/// Lists what can be committed: plain files and directories with plain names, each file with this one name only.
+pub(crate) fn walk(top: &Path) -> Result<Walked> {
+    let mut files = Vec::new();
+    let mut dirs = vec![top.to_path_buf()];
+    let mut todo = VecDeque::from([(top.to_path_buf(), String::new())]);
+    while let Some((dir, below)) = todo.pop_front() {
+        for entry in fs::read_dir(&dir).during("list", &dir)? {
+            let entry = entry.during("list", &dir)?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                return Err(bad(&name.to_string_lossy(), "its name is not UTF-8"));
+            };
+            let rel: RelPath = if below.is_empty() { name.parse() } else { format!("{below}/{name}").parse() }?;
+            // Of the entry itself: a link is never followed.
+            let meta = entry.metadata().during("look at", entry.path())?;
+            if meta.is_dir() {
+                dirs.push(entry.path());
+                todo.push_back((entry.path(), rel.into()));
+            } else {
+                files.push(accept(rel, &meta)?);
+            }
+            if files.len() + dirs.len() > limits::SHARD_FILES {
+                return Err(bad(&below, "the save has more than a million files and directories"));
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Walked { files, dirs })
+}
+
+fn bad(path: &str, rule: &str) -> Error {
+    Error::BadFile { path: path.chars().take(300).collect(), rule: rule.into() }
+}
+
+fn accept(path: RelPath, meta: &Metadata) -> Result<FileStat> {
+    let kind = meta.file_type();
+    let rule = if kind.is_symlink() {
+        "it is a symbolic link: write the file itself"
+    } else if kind.is_block_device() || kind.is_char_device() {
+        "it is a device"
+    } else if !kind.is_file() {
+        "it is neither a file nor a directory"
+    } else if meta.nlink() != 1 {
+        "it is a hard link: its bytes could change under another name; write a copy"
+    } else {
+        return Ok(FileStat::of(path, meta));
+    };
+    Err(bad(path.as_str(), rule))
+}
+
+/// Takes the right to write from everybody, so that a committed file is not changed by accident.
+pub(crate) fn make_read_only(top: &Path, walked: &Walked) -> Result<()> {
+    for file in &walked.files {
+        let path = top.join(file.path.as_path());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).during("make read-only", &path)?;
+    }
+    Ok(())
+}
