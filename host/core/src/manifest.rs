@@ -1,8 +1,12 @@
 //! The manifest body: what one shard consists of, digest by digest. A body is immutable; its own digest names it.
+//!
+//! Metrics are not part of it: a step that is trained again after a restore gives the same bytes and so the same digest,
+//! whatever the trainer measures beside them. They travel next to the body (`ship` takes them, the shard manifest in
+//! object storage holds them beside the body's bytes).
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Metrics, Rank, RelPath, RunName, Step, WorldSize, cbor, limits};
+use crate::{Digest, Rank, RelPath, RunName, Step, WorldSize, cbor, limits};
 
 /// One file of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +34,6 @@ pub struct Body {
     pub rank: Rank,
     /// Of how many.
     pub world_size: WorldSize,
-    /// What the trainer reported with it.
-    pub metrics: Metrics,
     /// In the order of their paths, each once.
     pub files: Vec<FileEntry>,
 }
@@ -129,7 +131,6 @@ mod tests {
             step: 7.try_into().unwrap(),
             rank: 1.try_into().unwrap(),
             world_size: 2.try_into().unwrap(),
-            metrics: Metrics::default(),
             files: vec![file("a/x.bin"), file("b.bin")],
         }
     }

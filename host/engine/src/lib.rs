@@ -1,1 +1,35 @@
-//! Tidegate engine.
+//! The loop: facts go into a journal, bots turn facts into effects, the guard admits them, jobs carry them out, and
+//! their outcomes are facts again. A [`Host`] is that loop over one NVMe tier and one object target.
+//!
+//! It is **not** a server and reads no configuration: it is given a store, a target and a sandbox, and is asked by method
+//! calls. Time comes from the store's clock.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `saves`, `catalog` | what trainers and people ask |
+//! | `bots` | each bot's way along the journal; what it may ask; its atomic batch |
+//! | `jobs` | accepted effects: queue, tries, outcomes |
+//! | `restores` | checkpoints back into directories, from the nearest tier |
+//! | `discover` | what object storage knows and this host does not |
+//! | `readers` | who reads which checkpoint now, so that nothing deletes it meanwhile |
+
+mod bots;
+mod catalog;
+mod discover;
+mod error;
+mod health;
+mod host;
+mod jobs;
+mod readers;
+mod restores;
+mod saves;
+mod track;
+
+pub use bots::{BotInfo, BotSpec, PluginInfo};
+pub use catalog::{CheckpointInfo, Pruning, RunSummary};
+pub use error::{Error, Result};
+pub use health::{Check, HealthInfo};
+pub use host::{Host, Options};
+pub use jobs::JobInfo;
+pub use restores::{RestoreInfo, RestoreRequest, RestoreState};
+pub use tidegate_store::{Begin, Committed, Save, Writer};

@@ -3,7 +3,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use tidegate_core::{Body, Digest, EventKind, FileEntry, Metrics, Rank, RunName, Step, Tier, WorldSize};
+use tidegate_core::{Body, Digest, EventKind, FileEntry, Rank, RunName, Step, Tier, WorldSize};
 
 use super::hash_files;
 use crate::{
@@ -57,6 +57,11 @@ impl Sealer {
     /// Seals a shard before this returns. Two who seal the same do the same.
     pub(crate) fn seal_now(&self, run: &RunName, step: Step, rank: Rank) -> Result<()> {
         self.work.seal(run, step, rank)
+    }
+
+    /// Takes a damaged shard out of the count and its files out of the way.
+    pub(crate) fn set_aside(&self, run: &RunName, step: Step, rank: Rank, detail: String) -> Result<()> {
+        self.work.quarantine(run, step, rank, detail)
     }
 
     /// Waits until what was added is sealed, and stops.
@@ -126,7 +131,7 @@ impl Work {
 
 /// The manifest body of these files.
 pub(crate) fn body(run: RunName, step: Step, rank: Rank, world_size: WorldSize, files: Vec<FileEntry>) -> Body {
-    Body { version: Body::VERSION, run, step, rank, world_size, metrics: Metrics::default(), files }
+    Body { version: Body::VERSION, run, step, rank, world_size, files }
 }
 
 fn mark_sealed(tx: &mut Tx<'_>, run: &RunName, step: Step, rank: Rank, digest: Digest, wanted: u32) -> Result<()> {

@@ -48,6 +48,23 @@ impl Store {
         Ok(removed)
     }
 
+    /// Sets a shard aside whose bytes are not what was committed: first the index, with the fact in the journal, then its
+    /// directory goes to `quarantine`, where only the last damage of a shard is kept.
+    ///
+    /// # Errors
+    /// An index or file system that fails.
+    pub fn set_aside(&self, run: &RunName, step: Step, rank: Rank, detail: String) -> Result<()> {
+        self.sealer.set_aside(run, step, rank, detail)
+    }
+
+    /// Makes a shard's digests before this returns, unless they are made.
+    ///
+    /// # Errors
+    /// Files that are damaged or missing; they are set aside.
+    pub fn seal_now(&self, run: &RunName, step: Step, rank: Rank) -> Result<()> {
+        self.sealer.seal_now(run, step, rank)
+    }
+
     fn holds(&self, run: &RunName, step: Step, rank: Rank) -> Result<bool> {
         let known = self.index.view().checkpoint(run, step)?;
         Ok(known.is_some_and(|known| known.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Nvme).is_some())))

@@ -1,0 +1,83 @@
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use tidegate_core::{Code, Digest};
+use tidegate_sandbox::Plugin;
+
+use super::PluginInfo;
+use crate::{Error, Host, Result, error::blocking};
+
+fn path_of(dir: &Path, digest: Digest) -> PathBuf {
+    dir.join(format!("{digest}.wasm"))
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Code::Internal, format!("could not {what} {}: {error}", path.display()))
+}
+
+impl Host {
+    /// Keeps a component, once it was checked that a bot could run it. Durable when this returns; the same component
+    /// again is no error.
+    ///
+    /// # Errors
+    /// [`Code::BadComponent`] with what is wrong.
+    pub async fn add_plugin(&self, component: Bytes) -> Result<PluginInfo> {
+        let host = self.clone();
+        blocking(move || {
+            let bad = |e: tidegate_sandbox::Error| Error::new(Code::BadComponent, e.to_string());
+            let plugin = host.0.sandbox.load(&component).map_err(bad)?;
+            let (dir, digest) = (&host.0.options.plugins, plugin.digest());
+            let to = path_of(dir, digest);
+            let temporary = to.with_extension("tmp");
+            let write = |file: &mut File| file.write_all(&component).and_then(|()| file.sync_all());
+            File::create(&temporary)
+                .and_then(|mut file| write(&mut file))
+                .map_err(|e| failed("write", &temporary, &e))?;
+            fs::rename(&temporary, &to).map_err(|e| failed("rename", &temporary, &e))?;
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| failed("sync", dir, &e))?;
+            Ok::<_, Error>(PluginInfo { digest, bytes: component.len() as u64 })
+        })
+        .await
+    }
+
+    /// The components that are kept, by digest.
+    ///
+    /// # Errors
+    /// A directory that can't be read.
+    pub async fn plugins(&self) -> Result<Vec<PluginInfo>> {
+        let dir = self.0.options.plugins.clone();
+        blocking(move || {
+            let mut plugins = Vec::new();
+            for entry in fs::read_dir(&dir).map_err(|e| failed("list", &dir, &e))?.flatten() {
+                let name = entry.file_name();
+                let digest = name.to_str().and_then(|name| name.strip_suffix(".wasm")).and_then(|hex| hex.parse().ok());
+                if let (Some(digest), Ok(meta)) = (digest, entry.metadata()) {
+                    plugins.push(PluginInfo { digest, bytes: meta.len() });
+                }
+            }
+            plugins.sort_by_key(|plugin| plugin.digest);
+            Ok::<_, Error>(plugins)
+        })
+        .await
+    }
+
+    /// A kept component, compiled. Its bytes are checked against its name.
+    pub(super) fn load_plugin(&self, digest: Digest) -> Result<Plugin> {
+        let path = path_of(&self.0.options.plugins, digest);
+        let component = match fs::read(&path) {
+            Ok(component) => component,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::new(Code::UnknownPlugin, format!("plugin {digest} was not uploaded")));
+            }
+            Err(error) => return Err(failed("read", &path, &error)),
+        };
+        if Digest::of(&component) != digest {
+            return Err(Error::new(Code::Corrupt, format!("{} is damaged: upload the plugin again", path.display())));
+        }
+        self.0.sandbox.load(&component).map_err(|e| Error::new(Code::BadComponent, e.to_string()))
+    }
+}

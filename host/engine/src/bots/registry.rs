@@ -1,0 +1,88 @@
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tidegate_core::{BotName, Seq};
+use tidegate_sandbox::{LogLine, Plugin};
+use tokio_util::sync::CancellationToken;
+
+use super::record::Record;
+
+/// Lines of log that are kept of each bot.
+const LINES: usize = 64;
+
+/// What is known of a bot since the host started. It is lost with the host; what matters is in the index.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) cursor: Seq,
+    pub(super) handled: u64,
+    pub(super) effects: u64,
+    pub(super) faults: u64,
+    pub(super) last_fault: Option<String>,
+    log: VecDeque<String>,
+}
+
+impl Ledger {
+    pub(super) fn keep(&mut self, lines: Vec<LogLine>, dropped: u64) {
+        let lines = lines.into_iter().map(|line| format!("{}: {}", line.level, line.message));
+        let note = (dropped > 0).then(|| format!("warn: {dropped} more lines were dropped"));
+        for line in lines.chain(note) {
+            if self.log.len() == LINES {
+                self.log.pop_front();
+            }
+            self.log.push_back(line);
+        }
+    }
+
+    pub(super) fn log(&self) -> Vec<String> {
+        self.log.iter().cloned().collect()
+    }
+}
+
+/// A bot that is at work.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) record: Record,
+    pub(super) plugin: Plugin,
+    pub(super) ledger: Mutex<Ledger>,
+    /// Ends its task: it was changed, removed, or is in quarantine.
+    pub(super) stop: CancellationToken,
+}
+
+impl Running {
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The bots at work, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Bots {
+    running: Mutex<BTreeMap<BotName, Arc<Running>>>,
+    /// Installing and removing go one after the other.
+    pub(super) changing: tokio::sync::Mutex<()>,
+}
+
+impl Bots {
+    fn running(&self) -> MutexGuard<'_, BTreeMap<BotName, Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, name: &BotName) -> Option<Arc<Running>> {
+        self.running().get(name).cloned()
+    }
+
+    /// Puts a bot to work in the place of an older version, which is stopped.
+    pub(super) fn replace(&self, bot: Arc<Running>) {
+        if let Some(old) = self.running().insert(bot.record.name.clone(), bot) {
+            old.stop.cancel();
+        }
+    }
+
+    pub(super) fn remove(&self, name: &BotName) {
+        if let Some(old) = self.running().remove(name) {
+            old.stop.cancel();
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What is known of runs and checkpoints, and what people ask of them.
+
+use tidegate_core::{
+    Checkpoint, Code, Effect, EffectId, EffectKind, EventKind, Pin, RunName, Step, Tier, guard, limits,
+};
+use tidegate_store::{Tx, View};
+
+use crate::{Error, Host, Result, error::blocking, readers::Readers};
+
+/// A checkpoint, and why the guard keeps it, if it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckpointInfo {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The rule that keeps its last verified copy.
+    pub kept_because: Option<String>,
+}
+
+/// A run in a few numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSummary {
+    /// Its name.
+    pub run: RunName,
+    /// The world size of its newest checkpoint.
+    pub world_size: u32,
+    /// How many checkpoints some tier holds.
+    pub checkpoints: u64,
+    /// The newest complete one.
+    pub latest_complete: Option<Step>,
+    /// The newest with a verified copy in object storage.
+    pub latest_durable: Option<Step>,
+}
+
+/// What became of a request to prune.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruning {
+    /// The job, unless it was a dry run.
+    pub job: Option<EffectId>,
+    /// Why the guard admits it.
+    pub because: String,
+}
+
+/// Runs that one listing shows.
+const RUNS: usize = 10_000;
+
+pub(crate) fn unknown_checkpoint(run: &RunName, step: Step) -> Error {
+    Error::new(Code::UnknownCheckpoint, format!("run {run} has no checkpoint at step {step}"))
+}
+
+pub(crate) fn check_reason(reason: &str) -> Result<()> {
+    if reason.trim().is_empty() || reason.len() > limits::REASON_BYTES {
+        return Err(Error::new(Code::BadRequest, "reason: give 1 to 512 bytes of text"));
+    }
+    Ok(())
+}
+
+impl Host {
+    /// All runs, by name.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub async fn runs(&self) -> Result<Vec<RunSummary>> {
+        let store = self.0.store.clone();
+        blocking(move || {
+            let view = store.index().view();
+            let runs = view.runs(None, RUNS)?;
+            runs.into_iter().map(|run| summary(&view, run)).collect::<Result<Vec<_>>>()
+        })
+        .await
+        .map(|runs| runs.into_iter().flatten().collect())
+    }
+
+    /// One run. One that is not known here is looked for in object storage.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRun`].
+    pub async fn run(&self, run: &RunName) -> Result<RunSummary> {
+        self.find_run(run).await?;
+        let (store, name) = (self.0.store.clone(), run.clone());
+        let found = blocking(move || summary(&store.index().view(), name)).await?;
+        found.ok_or_else(|| Error::new(Code::UnknownRun, format!("run {run} is not known")))
+    }
+
+    /// A run's checkpoints below `before`, newest first, at most `limit`. Those whose bytes are all gone are left out.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRun`].
+    pub async fn checkpoints(&self, run: &RunName, before: Option<Step>, limit: usize) -> Result<Vec<CheckpointInfo>> {
+        self.find_run(run).await?;
+        let (store, run, readers, wanted) = self.parts(run);
+        blocking(move || {
+            let view = store.index().view();
+            let newest = view.newest_complete(&run)?.map(|newest| newest.step);
+            let mut items = Vec::new();
+            view.checkpoints(&run, before, |checkpoint| {
+                if !checkpoint.gone() {
+                    items.push(explain(checkpoint, newest, &readers, wanted));
+                }
+                items.len() < limit
+            })?;
+            Ok::<_, Error>(items)
+        })
+        .await
+    }
+
+    /// One checkpoint.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRun`], [`Code::UnknownCheckpoint`].
+    pub async fn checkpoint(&self, run: &RunName, step: Step) -> Result<CheckpointInfo> {
+        self.find_run(run).await?;
+        let (store, run, readers, wanted) = self.parts(run);
+        blocking(move || {
+            let view = store.index().view();
+            let newest = view.newest_complete(&run)?.map(|newest| newest.step);
+            let found = view.checkpoint(&run, step)?.filter(|checkpoint| !checkpoint.gone());
+            let checkpoint = found.ok_or_else(|| unknown_checkpoint(&run, step))?;
+            Ok::<_, Error>(explain(checkpoint, newest, &readers, wanted))
+        })
+        .await
+    }
+
+    /// The newest complete checkpoint that some tier holds; never one of which a rank is missing.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRun`]; [`Code::UnknownCheckpoint`] if no checkpoint of the run is complete.
+    pub async fn latest(&self, run: &RunName) -> Result<CheckpointInfo> {
+        self.find_run(run).await?;
+        let (store, run, readers, wanted) = self.parts(run);
+        blocking(move || {
+            let newest = store.index().view().newest_complete(&run)?;
+            let newest = newest.ok_or_else(|| {
+                Error::new(Code::UnknownCheckpoint, format!("run {run} has no complete checkpoint yet"))
+            })?;
+            let step = newest.step;
+            Ok::<_, Error>(explain(newest, Some(step), &readers, wanted))
+        })
+        .await
+    }
+
+    /// Holds a checkpoint against every prune until the operator lets it go. Durable when this returns.
+    ///
+    /// # Errors
+    /// An unknown checkpoint, a reason out of bounds, too many pins.
+    pub async fn pin(&self, run: &RunName, step: Step, reason: String) -> Result<CheckpointInfo> {
+        check_reason(&reason)?;
+        self.find_run(run).await?;
+        let name = run.clone();
+        let pin = move |tx: &mut Tx<'_>| set_pin(tx, &name, step, "operator", reason);
+        self.0.store.index().write_async(pin).await?;
+        self.checkpoint(run, step).await
+    }
+
+    /// Takes the operator's pin back. Durable when this returns; no pin is no error.
+    ///
+    /// # Errors
+    /// An unknown checkpoint, a reason out of bounds.
+    pub async fn unpin(&self, run: &RunName, step: Step, reason: String) -> Result<CheckpointInfo> {
+        check_reason(&reason)?;
+        let name = run.clone();
+        let unpin = move |tx: &mut Tx<'_>| clear_pin(tx, &name, step, "operator", reason);
+        self.0.store.index().write_async(unpin).await?;
+        self.checkpoint(run, step).await
+    }
+
+    /// Asks that a checkpoint's bytes go from a tier. The guard is asked now, and again by the job that deletes.
+    ///
+    /// # Errors
+    /// What the guard says against it; an unknown checkpoint.
+    pub async fn prune(&self, run: &RunName, step: Step, tier: Tier, reason: String, dry_run: bool) -> Result<Pruning> {
+        check_reason(&reason)?;
+        self.check_running()?;
+        self.find_run(run).await?;
+        let effect = Effect { run: run.clone(), step, kind: EffectKind::Prune { tier }, reason };
+        let host = self.clone();
+        blocking(move || {
+            let because = host.admit(&host.0.store.index().view(), &effect)?;
+            let job = if dry_run { None } else { Some(host.accept_from_operator(effect)?) };
+            Ok::<_, Error>(Pruning { job, because })
+        })
+        .await
+    }
+
+    fn parts(&self, run: &RunName) -> (std::sync::Arc<tidegate_store::Store>, RunName, Readers, u32) {
+        (self.0.store.clone(), run.clone(), self.0.readers.clone(), self.0.options.wanted_copies)
+    }
+}
+
+fn explain(checkpoint: Checkpoint, newest: Option<Step>, readers: &Readers, wanted_copies: u32) -> CheckpointInfo {
+    let being_read = readers.is_read(&checkpoint.run, checkpoint.step);
+    let around = guard::Surroundings { newest_complete: newest, wanted_copies, being_read };
+    let kept_because = guard::must_keep(&checkpoint, &around);
+    CheckpointInfo { checkpoint, kept_because }
+}
+
+fn summary(view: &View, run: RunName) -> Result<Option<RunSummary>> {
+    let mut made: Option<RunSummary> = None;
+    view.checkpoints(&run, None, |checkpoint| {
+        if checkpoint.gone() {
+            return true;
+        }
+        let summary = made.get_or_insert_with(|| RunSummary {
+            run: run.clone(),
+            world_size: checkpoint.world_size.get(),
+            checkpoints: 0,
+            latest_complete: None,
+            latest_durable: None,
+        });
+        summary.checkpoints += 1;
+        let step = Some(checkpoint.step);
+        summary.latest_complete = summary.latest_complete.or(step.filter(|_| checkpoint.restorable()));
+        summary.latest_durable = summary.latest_durable.or(step.filter(|_| checkpoint.verified(Tier::Object)));
+        true
+    })?;
+    Ok(made)
+}
+
+/// Sets somebody's pin; one that is there stays as it is.
+pub(crate) fn set_pin(tx: &mut Tx<'_>, run: &RunName, step: Step, by: &str, reason: String) -> Result<()> {
+    let found = tx.checkpoint(run, step)?.filter(|checkpoint| !checkpoint.gone());
+    let mut checkpoint = found.ok_or_else(|| unknown_checkpoint(run, step))?;
+    if checkpoint.pins.iter().any(|pin| pin.by == by && pin.until.is_none()) {
+        return Ok(());
+    }
+    if checkpoint.pins.iter().filter(|pin| pin.until.is_none()).count() >= limits::PINS {
+        return Err(Error::new(Code::TooMany, format!("run {run} step {step} has {} pins", limits::PINS)));
+    }
+    let kind = EventKind::Pinned { run: run.clone(), step, by: by.into(), reason: reason.clone() };
+    let since = tx.append(kind)?;
+    // Past pins are kept for readers of the past, the last ones only.
+    let ended = checkpoint.pins.iter().filter(|pin| pin.until.is_some()).count();
+    if ended >= limits::PINS
+        && let Some(oldest) = checkpoint.pins.iter().position(|pin| pin.until.is_some())
+    {
+        checkpoint.pins.remove(oldest);
+    }
+    checkpoint.pins.push(Pin { by: by.into(), reason, since, until: None });
+    Ok(tx.put_checkpoint(&checkpoint)?)
+}
+
+/// Takes somebody's pin back, if there is one.
+pub(crate) fn clear_pin(tx: &mut Tx<'_>, run: &RunName, step: Step, by: &str, reason: String) -> Result<()> {
+    let mut checkpoint = tx.checkpoint(run, step)?.ok_or_else(|| unknown_checkpoint(run, step))?;
+    let Some(pin) = checkpoint.pins.iter_mut().find(|pin| pin.by == by && pin.until.is_none()) else { return Ok(()) };
+    let kind = EventKind::Unpinned { run: run.clone(), step, by: by.into(), reason };
+    pin.until = Some(tx.append(kind)?);
+    Ok(tx.put_checkpoint(&checkpoint)?)
+}

@@ -1,0 +1,110 @@
+//! What object storage knows and this host does not: after the NVMe tier was lost, the bucket alone is enough.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tidegate_core::{Checkpoint, Code, EventKind, RunName, Shard, Tier};
+use tidegate_replica::{Found, Target};
+use tidegate_store::Tx;
+
+use crate::{Error, Host, Result};
+
+/// A run that was not found is not looked for again within this time: 512 ranks that all ask at once make one listing.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Runs that were looked for and not found, with when; by the monotonic clock.
+#[derive(Debug, Default)]
+pub(crate) struct Discovered {
+    missing: Mutex<HashMap<RunName, Duration>>,
+    one_at_a_time: tokio::sync::Mutex<()>,
+}
+
+impl Discovered {
+    fn missed_lately(&self, run: &RunName, now: Duration) -> bool {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.retain(|_, at| now.saturating_sub(*at) < AGAIN_AFTER);
+        missing.contains_key(run)
+    }
+
+    fn note(&self, run: &RunName, now: Duration) {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), now);
+    }
+}
+
+impl Host {
+    /// Makes sure that a run is known, if here or object storage knows it.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRun`]; [`Code::ObjectStore`] if it is not known here and object storage does not answer.
+    pub(crate) async fn find_run(&self, run: &RunName) -> Result<()> {
+        if self.knows(run)? {
+            return Ok(());
+        }
+        let _one = self.0.discovered.one_at_a_time.lock().await;
+        let now = self.0.clock.monotonic();
+        if !self.knows(run)? && !self.0.discovered.missed_lately(run, now) {
+            self.discover(Some(run)).await?;
+            if !self.knows(run)? {
+                self.0.discovered.note(run, now);
+            }
+        }
+        if self.knows(run)? {
+            return Ok(());
+        }
+        Err(Error::new(Code::UnknownRun, format!("run {run} is not known here, nor in {}", self.0.target)))
+    }
+
+    /// Whether some tier holds a checkpoint of the run, as far as the index knows.
+    fn knows(&self, run: &RunName) -> Result<bool> {
+        let mut known = false;
+        self.0.store.index().view().checkpoints(run, None, |checkpoint| {
+            known = !checkpoint.gone();
+            !known
+        })?;
+        Ok(known)
+    }
+
+    /// Takes into the index what object storage holds of a run, or of all. Durable when it returns.
+    pub(crate) async fn discover(&self, run: Option<&RunName>) -> Result<usize> {
+        let found = self.0.target.scan(run).await.map_err(|e| Error::new(Code::ObjectStore, e.to_string()))?;
+        let target: Arc<Target> = self.0.target.clone();
+        let count = found.len();
+        if count > 0 {
+            tracing::info!(count, from = %target, "found checkpoints in object storage");
+        }
+        // In groups: one change must stay small.
+        let mut found = found.into_iter().peekable();
+        while found.peek().is_some() {
+            let group: Vec<Found> = found.by_ref().take(256).collect();
+            let target = target.clone();
+            let take_in = move |tx: &mut Tx<'_>| group.iter().try_for_each(|one| adopt(tx, one, &target));
+            self.0.store.index().write_async(take_in).await?;
+        }
+        Ok(count)
+    }
+}
+
+fn adopt(tx: &mut Tx<'_>, found: &Found, target: &Target) -> Result<()> {
+    let (run, step) = (&found.run, found.step);
+    if tx.checkpoint(run, step)?.is_some() {
+        return Ok(());
+    }
+    let kind = EventKind::CheckpointFound { run: run.clone(), step, target: target.name().clone() };
+    let at = tx.append(kind)?;
+    let mut checkpoint = Checkpoint::new(run.clone(), step, found.world_size, found.created);
+    checkpoint.metrics = found.metrics.clone();
+    for shard in &found.shards {
+        let (bytes, files) = (shard.bytes, shard.files);
+        let mut made =
+            Shard { rank: shard.rank, bytes, files, committed: at, body: Some(shard.body), copies: Vec::new() };
+        made.add_copy(Tier::Object, at, true);
+        checkpoint.shards.insert(shard.rank, made);
+    }
+    checkpoint.complete = checkpoint.has_all_ranks().then_some(at);
+    // It was replicated once; that this tier lost its copy does not make it unreplicated.
+    checkpoint.copies_met = checkpoint.complete;
+    Ok(tx.put_checkpoint(&checkpoint)?)
+}

@@ -1,0 +1,115 @@
+//! Accepted effects on their way: durable, retried, idempotent, visible, cancellable.
+//!
+//! A job is written into the index in the very change that accepts its effect. It runs when its time and its turn have
+//! come, at most one at a time for a checkpoint. How it ended is one change as well: the job, what it did to the
+//! checkpoint's record, and the fact in the journal. A host that dies in between carries the job out again, which does no
+//! harm: copying finds the copy, deleting finds nothing left.
+
+mod admit;
+mod prune;
+mod queue;
+mod replicate;
+mod runner;
+
+use tidegate_core::{EffectId, EventKind, Job, JobState, Outcome};
+use tidegate_store::{Space, Tx};
+
+pub use queue::JobInfo;
+pub(crate) use queue::Queue;
+pub(crate) use runner::run;
+
+use crate::{Error, Host, Result, error::blocking};
+use tidegate_core::Code;
+
+/// Writes a job that was accepted.
+pub(crate) fn put(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
+    Ok(tx.put(Space::Jobs, job.id.as_str().as_bytes(), job)?)
+}
+
+/// Writes how a try ended: the job, and the fact if it was the last try. Returns the job as it is now.
+pub(crate) fn conclude(tx: &mut Tx<'_>, id: &EffectId, outcome: Outcome) -> Result<Option<Job>> {
+    let Some(mut job) = tx.get::<Job>(Space::Jobs, id.as_str().as_bytes())? else { return Ok(None) };
+    if job.state.ended() {
+        return Ok(Some(job));
+    }
+    job.conclude(outcome, tx.now());
+    finish(tx, &job)?;
+    Ok(Some(job))
+}
+
+/// Writes a job; if it has ended, the fact as well.
+fn finish(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
+    put(tx, job)?;
+    if job.state.ended() {
+        let (run, step) = (job.effect.run.clone(), job.effect.step);
+        let ok = job.state == JobState::Done;
+        let mut detail = job.detail.clone();
+        // The contract's bound on a detail; cut at a character.
+        while detail.len() > 1024 {
+            detail.pop();
+        }
+        tx.append(EventKind::JobFinished { effect: job.id.clone(), by: job.by.clone(), run, step, ok, detail })?;
+    }
+    Ok(())
+}
+
+impl Host {
+    /// Jobs, those that have not ended first, then the newest; at most `limit`.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub async fn jobs(&self, limit: usize) -> Result<Vec<JobInfo>> {
+        let host = self.clone();
+        blocking(move || {
+            let mut jobs: Vec<JobInfo> = host
+                .0
+                .store
+                .index()
+                .view()
+                .all::<Job>(Space::Jobs, usize::MAX)?
+                .into_iter()
+                .map(|job| host.info(job))
+                .collect();
+            jobs.sort_by_key(|info| (info.job.state.ended(), std::cmp::Reverse(info.job.updated)));
+            jobs.truncate(limit);
+            Ok::<_, Error>(jobs)
+        })
+        .await
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`Code::UnknownJob`].
+    pub async fn job(&self, id: &EffectId) -> Result<JobInfo> {
+        let found = self.0.store.index().view().get::<Job>(Space::Jobs, id.as_str().as_bytes())?;
+        let job = found.ok_or_else(|| Error::new(Code::UnknownJob, format!("job {id} is not known")))?;
+        Ok(self.info(job))
+    }
+
+    fn info(&self, job: Job) -> JobInfo {
+        self.0.queue.info(job)
+    }
+
+    /// Calls a job off. What it has shipped stays where it is, and is used if the copy is asked for again.
+    ///
+    /// # Errors
+    /// [`Code::UnknownJob`]; [`Code::Ended`] if it has ended.
+    pub async fn cancel(&self, id: &EffectId) -> Result<()> {
+        let name = id.clone();
+        let cancel = move |tx: &mut Tx<'_>| {
+            let found = tx.get::<Job>(Space::Jobs, name.as_str().as_bytes())?;
+            let mut job = found.ok_or_else(|| Error::new(Code::UnknownJob, format!("job {name} is not known")))?;
+            if job.state.ended() {
+                return Err(Error::new(Code::Ended, format!("job {name} has ended already")));
+            }
+            job.state = JobState::Cancelled;
+            job.updated = tx.now();
+            job.detail = "called off by the operator".into();
+            finish(tx, &job)
+        };
+        self.0.store.index().write_async(cancel).await?;
+        self.0.queue.cancel(id);
+        Ok(())
+    }
+}

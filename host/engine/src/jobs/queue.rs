@@ -1,0 +1,177 @@
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tidegate_core::{EffectId, EffectKind, Job, JobState, RunName, Step, Timestamp};
+use tidegate_store::{Space, Store, Tx};
+use tokio::sync::Notify;
+
+use crate::{Result, track::Track};
+
+/// A job, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobInfo {
+    /// The job.
+    pub job: Job,
+    /// Bytes moved so far.
+    pub bytes_done: u64,
+    /// Bytes in all, once known.
+    pub bytes_total: u64,
+}
+
+/// Jobs that have ended and are still shown; older ones are forgotten at a start.
+const REMEMBERED: usize = 10_000;
+
+#[derive(Debug)]
+struct Entry {
+    job: Job,
+    running: Option<Track>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_id: HashMap<EffectId, Entry>,
+    by_checkpoint: HashMap<(RunName, Step), Vec<EffectId>>,
+}
+
+impl Entries {
+    fn insert(&mut self, job: Job) {
+        let ids = self.by_checkpoint.entry((job.effect.run.clone(), job.effect.step)).or_default();
+        if !ids.contains(&job.id) {
+            ids.push(job.id.clone());
+        }
+        self.by_id.insert(job.id.clone(), Entry { job, running: None });
+    }
+
+    fn remove(&mut self, id: &EffectId) {
+        let Some(entry) = self.by_id.remove(id) else { return };
+        let name = (entry.job.effect.run, entry.job.effect.step);
+        if let Some(ids) = self.by_checkpoint.get_mut(&name) {
+            ids.retain(|other| other != id);
+            if ids.is_empty() {
+                self.by_checkpoint.remove(&name);
+            }
+        }
+    }
+}
+
+/// The jobs that have not ended, in memory; each is in the index as well.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    entries: Mutex<Entries>,
+    changed: Notify,
+}
+
+impl Queue {
+    /// Reads the jobs of the index; forgets the oldest of those that have ended.
+    pub(crate) fn load(store: &Store) -> Result<Self> {
+        let jobs = store.index().view().all::<Job>(Space::Jobs, usize::MAX)?;
+        let (mut ended, open): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.state.ended());
+        ended.sort_by_key(|job| std::cmp::Reverse(job.updated));
+        let forgotten: Vec<Job> = ended.split_off(ended.len().min(REMEMBERED));
+        if !forgotten.is_empty() {
+            store.index().write(move |tx: &mut Tx<'_>| {
+                forgotten.iter().for_each(|job| tx.put_bytes(Space::Jobs, job.id.as_str().as_bytes(), None));
+                Ok::<_, crate::Error>(())
+            })?;
+        }
+        let mut entries = Entries::default();
+        open.into_iter().for_each(|job| entries.insert(job));
+        Ok(Self { entries: Mutex::new(entries), changed: Notify::new() })
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries().by_id.len()
+    }
+
+    /// Takes in a job that is in the index.
+    pub(crate) fn add(&self, job: Job) {
+        let mut entries = self.entries();
+        if !entries.by_id.contains_key(&job.id) {
+            entries.insert(job);
+        }
+        drop(entries);
+        self.changed.notify_one();
+    }
+
+    /// The job that is doing this already, if one is.
+    pub(crate) fn doing(&self, run: &RunName, step: Step, kind: &EffectKind) -> Option<EffectId> {
+        let same = |job: &Job| match (&job.effect.kind, kind) {
+            (EffectKind::Replicate { target: a, .. }, EffectKind::Replicate { target: b, .. }) => a == b,
+            (EffectKind::Prune { tier: a }, EffectKind::Prune { tier: b }) => a == b,
+            _ => false,
+        };
+        let entries = self.entries();
+        let ids = entries.by_checkpoint.get(&(run.clone(), step))?;
+        ids.iter().find(|id| entries.by_id.get(id).is_some_and(|entry| same(&entry.job))).cloned()
+    }
+
+    /// The next job whose time and turn have come, marked as running; or how long to wait at most.
+    pub(crate) fn next(&self, now: Timestamp, uploads: usize) -> Result<(Job, Track), Duration> {
+        let mut entries = self.entries();
+        let running = || entries.by_id.values().filter(|entry| entry.running.is_some());
+        let is_copy = |job: &Job| matches!(job.effect.kind, EffectKind::Replicate { .. });
+        let copies = running().filter(|entry| is_copy(&entry.job)).count();
+        let deletions = running().count() - copies;
+        // One job at a time for a checkpoint: a copy and a deletion of the same bytes must not meet.
+        let busy: Vec<(&RunName, Step)> = running().map(|e| (&e.job.effect.run, e.job.effect.step)).collect();
+        let may_start = |entry: &&Entry| {
+            let room = if is_copy(&entry.job) { copies < uploads } else { deletions < 1 };
+            entry.running.is_none() && room && !busy.contains(&(&entry.job.effect.run, entry.job.effect.step))
+        };
+        let due = |entry: &&Entry| entry.job.not_before <= now;
+        let first = entries.by_id.values().filter(may_start).filter(due).min_by_key(|entry| entry.job.turn());
+        if let Some(id) = first.map(|entry| entry.job.id.clone())
+            && let Some(entry) = entries.by_id.get_mut(&id)
+        {
+            let progress = entry.running.insert(Track::default()).clone();
+            return Ok((entry.job.clone(), progress));
+        }
+        let soonest = entries.by_id.values().filter(may_start).map(|entry| entry.job.not_before).min();
+        Err(soonest.map_or(Duration::from_secs(60), |at| at.since(now).min(Duration::from_secs(60))))
+    }
+
+    /// A try has ended: the job goes if it has ended, and else waits for its next time.
+    pub(crate) fn back(&self, id: &EffectId, job: Option<Job>) {
+        let mut entries = self.entries();
+        match job.filter(|job| !job.state.ended()) {
+            Some(job) => entries.insert(job),
+            None => entries.remove(id),
+        }
+        drop(entries);
+        self.changed.notify_one();
+    }
+
+    /// Stops a job that was called off.
+    pub(crate) fn cancel(&self, id: &EffectId) {
+        let mut entries = self.entries();
+        match entries.by_id.get(id).map(|entry| entry.running.clone()) {
+            Some(Some(progress)) => progress.cancel(),
+            _ => entries.remove(id),
+        }
+    }
+
+    /// A job with what is known of it while it runs.
+    pub(crate) fn info(&self, mut job: Job) -> JobInfo {
+        let progress = self.entries().by_id.get(&job.id).and_then(|entry| entry.running.clone());
+        let (bytes_done, bytes_total) = match progress {
+            Some(progress) => {
+                job.state = JobState::Running;
+                (progress.done(), progress.total())
+            }
+            None => (job.bytes, job.bytes),
+        };
+        JobInfo { job, bytes_done, bytes_total }
+    }
+
+    /// Completes when something has changed since the last call.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}

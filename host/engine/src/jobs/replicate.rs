@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use tidegate_core::{Checkpoint, EventKind, Job, Outcome, Rank, Tier};
+use tidegate_store::Tx;
+
+use crate::{Error, Host, Result, error::blocking, track::Track};
+
+/// Digests are made at gigabytes a second; a shard that has none after this long is asked for again later.
+const SEALED_WITHIN: Duration = Duration::from_secs(600);
+
+/// Copies a checkpoint's shards to the target and notes them as verified there.
+pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
+    let (run, step) = (&job.effect.run, job.effect.step);
+    let _reading = host.0.readers.hold(run, step);
+    let checkpoint = match sealed(host, job).await {
+        Ok(Some(checkpoint)) => checkpoint,
+        Ok(None) => return Outcome::Failed("its files are gone from this host".into()),
+        Err(error) => return Outcome::Retry(error.to_string()),
+    };
+    if checkpoint.verified(Tier::Object) {
+        return Outcome::Done { bytes: 0, detail: "it was on the target already".into() };
+    }
+    progress.set_total(checkpoint.bytes());
+    let (mut sent, mut kept, mut verified) = (0, 0, String::from("already there"));
+    for (rank, shard) in &checkpoint.shards {
+        if shard.verified(Tier::Object) {
+            progress.end_step(shard.bytes);
+            continue;
+        }
+        match ship(host, &checkpoint, *rank, progress).await {
+            Ok(shipped) => {
+                progress.end_step(shard.bytes);
+                sent += shipped.bytes;
+                kept += shipped.reused;
+                verified = shipped.verified;
+            }
+            Err(outcome) => return outcome,
+        }
+    }
+    if let Err(error) = host.0.target.mark_complete(run, step).await {
+        return retry_or_fail(&error);
+    }
+    let outcome = Outcome::Done { bytes: sent, detail: format!("{sent} bytes sent, {kept} were there; {verified}") };
+    match note(host, checkpoint, sent, verified).await {
+        Ok(()) => outcome,
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+/// The checkpoint, once all its shards here have digests; none if a shard is on no tier any more.
+async fn sealed(host: &Host, job: &Job) -> Result<Option<Checkpoint>> {
+    let mut head = host.0.store.index().head();
+    let wait = async {
+        loop {
+            head.mark_unchanged();
+            let checkpoint = host.0.store.index().view().checkpoint(&job.effect.run, job.effect.step)?;
+            let Some(checkpoint) = checkpoint else { return Ok(None) };
+            let copy = |tier| move |shard: &tidegate_core::Shard| shard.copy(tier).is_some();
+            let mut shards = checkpoint.shards.values();
+            if shards.any(|shard| !copy(Tier::Nvme)(shard) && !copy(Tier::Object)(shard)) {
+                return Ok(None);
+            }
+            let ready = checkpoint.shards.values().all(|s| s.verified(Tier::Nvme) || s.verified(Tier::Object));
+            if ready {
+                return Ok(Some(checkpoint));
+            }
+            if head.changed().await.is_err() {
+                return Err(tidegate_store::Error::Closing.into());
+            }
+        }
+    };
+    let late = || Error::new(tidegate_core::Code::Internal, "its digests are not made yet");
+    tokio::time::timeout(SEALED_WITHIN, wait).await.map_err(|_| late())?
+}
+
+async fn ship(
+    host: &Host,
+    checkpoint: &Checkpoint,
+    rank: Rank,
+    progress: &Track,
+) -> Result<tidegate_replica::Shipped, Outcome> {
+    let (store, run, step) = (host.0.store.clone(), checkpoint.run.clone(), checkpoint.step);
+    let dir = store.shard_files(&run, step, rank);
+    let body = match blocking(move || store.body(&run, step, rank)).await {
+        Ok(body) => body,
+        Err(error) => return Err(Outcome::Retry(error.to_string())),
+    };
+    let Some(digest) = checkpoint.shards.get(&rank).and_then(|shard| shard.body) else {
+        return Err(Outcome::Retry(format!("rank {rank} has no digests yet")));
+    };
+    let shipped = host.0.target.ship(&body, digest, &checkpoint.metrics, &dir, &progress.begin_step()).await;
+    match shipped {
+        Ok(shipped) => Ok(shipped),
+        Err(error @ tidegate_replica::Error::LocalDamage { .. }) => {
+            let (store, run, detail) = (host.0.store.clone(), checkpoint.run.clone(), error.to_string());
+            let told = format!("the copy on this host is damaged and was set aside: {detail}");
+            if let Err(error) = blocking(move || store.set_aside(&run, step, rank, detail)).await {
+                return Err(Outcome::Retry(error.to_string()));
+            }
+            Err(Outcome::Failed(told))
+        }
+        Err(error) => Err(retry_or_fail(&error)),
+    }
+}
+
+fn retry_or_fail(error: &tidegate_replica::Error) -> Outcome {
+    if error.retryable() { Outcome::Retry(error.to_string()) } else { Outcome::Failed(error.to_string()) }
+}
+
+/// Notes the copies as verified: the record and the fact in one change.
+async fn note(host: &Host, shipped: Checkpoint, bytes: u64, verified: String) -> Result<()> {
+    let (target, wanted) = (host.0.target.name().clone(), host.0.options.wanted_copies);
+    let note = move |tx: &mut Tx<'_>| {
+        let Some(mut checkpoint) = tx.checkpoint(&shipped.run, shipped.step)? else { return Ok(()) };
+        if checkpoint.verified(Tier::Object) {
+            return Ok(());
+        }
+        let (run, step) = (shipped.run.clone(), shipped.step);
+        let at = tx.append(EventKind::CheckpointReplicated { run, step, target, bytes, verified })?;
+        for (rank, sent) in &shipped.shards {
+            // Only the very bytes that were shipped.
+            if let Some(shard) = checkpoint.shards.get_mut(rank).filter(|shard| shard.body == sent.body) {
+                shard.add_copy(Tier::Object, at, true);
+            }
+        }
+        checkpoint.note_copies(wanted, at);
+        tx.put_checkpoint(&checkpoint)?;
+        Ok::<_, Error>(())
+    };
+    host.0.store.index().write_async(note).await
+}

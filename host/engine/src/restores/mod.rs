@@ -1,0 +1,168 @@
+//! Checkpoints back into directories. A restore is asked, watched and released; the host forgets it when it is released
+//! or stops. It holds its checkpoint against every prune while it runs.
+
+mod book;
+mod work;
+
+use std::{path::PathBuf, time::Duration};
+
+pub(crate) use book::Restores;
+use tidegate_core::{Code, Metrics, Rank, RunName, Step, WorldSize};
+
+use crate::{CheckpointInfo, Error, Host, Result, error::blocking};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreRequest {
+    /// The run.
+    pub run: RunName,
+    /// The step; none means the newest complete one.
+    pub step: Option<Step>,
+    /// Whose shares; none means all.
+    pub ranks: Option<Vec<Rank>>,
+    /// An absolute directory that does not exist, in one that does. None: one on the tier, removed at the release.
+    pub into: Option<PathBuf>,
+}
+
+/// How a restore stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreState {
+    /// Bytes are on their way.
+    Running,
+    /// All is there, every block verified, durable.
+    Done,
+    /// Nothing is there.
+    Failed(Error),
+}
+
+/// A restore.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoreInfo {
+    /// Names it.
+    pub id: String,
+    /// The run.
+    pub run: RunName,
+    /// The step.
+    pub step: Step,
+    /// How it stands.
+    pub state: RestoreState,
+    /// Holds, or will hold, `rank-00000`, `rank-00001`, ...
+    pub path: PathBuf,
+    /// Of how many ranks the checkpoint is.
+    pub world_size: WorldSize,
+    /// What the trainer reported with it.
+    pub metrics: Metrics,
+    /// Bytes to restore.
+    pub bytes_total: u64,
+    /// Bytes restored so far.
+    pub bytes_done: u64,
+    /// Bytes that came from NVMe.
+    pub nvme: u64,
+    /// Bytes that came from object storage.
+    pub object: u64,
+    /// How long it took, or takes so far.
+    pub elapsed: Duration,
+}
+
+impl Host {
+    /// Begins a restore.
+    ///
+    /// # Errors
+    /// An unknown or incomplete checkpoint; a directory that exists or is not absolute; no room; too many at once.
+    pub async fn restore(&self, request: RestoreRequest) -> Result<RestoreInfo> {
+        self.check_running()?;
+        let into = request.into.as_deref().map(check_into).transpose()?;
+        let CheckpointInfo { checkpoint, .. } = match request.step {
+            Some(step) => self.checkpoint(&request.run, step).await?,
+            None => self.latest(&request.run).await?,
+        };
+        // Registered before the record is looked at again: from here on nothing deletes it.
+        let reading = self.0.readers.hold(&request.run, checkpoint.step);
+        let CheckpointInfo { checkpoint, .. } = self.checkpoint(&request.run, checkpoint.step).await?;
+        if checkpoint.complete.is_none() {
+            let (run, step, known) = (&request.run, checkpoint.step, checkpoint.shards.len());
+            let detail = format!("run {run} step {step}: {known} of {} ranks have committed", checkpoint.world_size);
+            return Err(Error::new(Code::NotComplete, detail));
+        }
+        let ranks = choose_ranks(&checkpoint, request.ranks)?;
+        let bytes =
+            checkpoint.shards.iter().filter(|(rank, _)| ranks.contains(rank)).map(|(_, shard)| shard.bytes).sum();
+        if into.is_none() {
+            self.0.store.admit(bytes)?;
+        }
+        let (id, now) = self.0.restores.name(self.0.clock.as_ref());
+        let path = into.clone().unwrap_or_else(|| self.0.store.restore_dir(&id));
+        let entry = book::Entry::new(&checkpoint, path, into.is_none(), bytes, now);
+        self.0.restores.add(id.clone(), entry.clone())?;
+        let host = self.clone();
+        let name = id.clone();
+        self.0.tasks.spawn(async move {
+            let stopping = host.0.stopping.clone();
+            let outcome = tokio::select! {
+                outcome = work::run(&host, &checkpoint, &ranks, &entry) => outcome,
+                () = stopping.cancelled() => Err(Error::new(Code::Draining, "the host is stopping")),
+            };
+            if let Err(error) = &outcome {
+                tracing::warn!(id = name, run = %checkpoint.run, step = %checkpoint.step, %error, "a restore failed");
+            }
+            entry.finish(outcome, host.0.clock.monotonic());
+            drop(reading);
+        });
+        self.restore_info(&id, Duration::ZERO).await
+    }
+
+    /// How a restore stands; waits for its end, at most `wait`.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRestore`].
+    pub async fn restore_info(&self, id: &str, wait: Duration) -> Result<RestoreInfo> {
+        let entry = self.0.restores.get(id)?;
+        let _ = tokio::time::timeout(wait, entry.ended()).await;
+        Ok(entry.info(id, self.0.clock.monotonic()))
+    }
+
+    /// Forgets a restore: one that runs is called off, a directory that the host made is removed, one that was asked for
+    /// by name stays.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRestore`]; a file system that refuses.
+    pub async fn release_restore(&self, id: &str) -> Result<()> {
+        let entry = self.0.restores.remove(id)?;
+        entry.track.cancel();
+        entry.ended().await;
+        if entry.ours {
+            let (store, id) = (self.0.store.clone(), id.to_owned());
+            blocking(move || store.release_restore(&id)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn check_into(into: &std::path::Path) -> Result<PathBuf> {
+    let plain = |part| !matches!(part, std::path::Component::ParentDir | std::path::Component::CurDir);
+    if !into.is_absolute() || !into.components().all(plain) || into.file_name().is_none() {
+        let detail = format!("into: {} is not an absolute path without . and ..", into.display());
+        return Err(Error::new(Code::BadRequest, detail));
+    }
+    if into.symlink_metadata().is_ok() {
+        return Err(Error::new(Code::TargetExists, format!("{} exists", into.display())));
+    }
+    match into.parent() {
+        Some(parent) if parent.is_dir() => Ok(into.to_owned()),
+        _ => Err(Error::new(Code::BadRequest, format!("into: the directory above {} does not exist", into.display()))),
+    }
+}
+
+fn choose_ranks(checkpoint: &tidegate_core::Checkpoint, asked: Option<Vec<Rank>>) -> Result<Vec<Rank>> {
+    let Some(mut asked) = asked else { return Ok(checkpoint.shards.keys().copied().collect()) };
+    asked.sort_unstable();
+    asked.dedup();
+    match asked.iter().find(|rank| !checkpoint.shards.contains_key(rank)) {
+        Some(unknown) => {
+            let (run, step) = (&checkpoint.run, checkpoint.step);
+            Err(Error::new(Code::UnknownCheckpoint, format!("run {run} step {step} has no rank {unknown}")))
+        }
+        None if asked.is_empty() => Err(Error::new(Code::BadRequest, "ranks: name at least one")),
+        None => Ok(asked),
+    }
+}

@@ -1,0 +1,172 @@
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use tidegate_core::{Body, Checkpoint, Code, Digest, EventKind, Rank, Shard, Tier};
+use tidegate_replica::{Damage, RestoreOptions, Source};
+use tidegate_store::Tx;
+
+use super::book::Entry;
+use crate::{Error, Host, Result, error::blocking};
+
+/// Restores the shards into a directory beside the final one, and renames it once all are whole and durable. Whatever
+/// goes wrong, nothing is left.
+pub(super) async fn run(host: &Host, checkpoint: &Checkpoint, ranks: &[Rank], entry: &Entry) -> Result<()> {
+    let partial = Partial::create(&entry.path)?;
+    for rank in ranks {
+        let Some(shard) = checkpoint.shards.get(rank) else { continue };
+        restore_shard(host, checkpoint, shard, &partial.0, entry).await?;
+    }
+    let to = entry.path.clone();
+    blocking(move || partial.land(&to)).await
+}
+
+async fn restore_shard(host: &Host, checkpoint: &Checkpoint, shard: &Shard, into: &Path, entry: &Entry) -> Result<()> {
+    let (run, step, rank) = (&checkpoint.run, checkpoint.step, shard.rank);
+    let (body, nvme) = find_body(host, checkpoint, shard).await?;
+    let dir = host.0.store.shard_files(run, step, rank);
+    let mut sources = Vec::new();
+    if nvme {
+        sources.push(Source::Dir(&dir));
+    }
+    if shard.copy(Tier::Object).is_some() {
+        sources.push(Source::Target(host.0.target.as_ref()));
+    }
+    let to = into.join(format!("rank-{:05}", rank.get()));
+    let progress = entry.track.begin_step();
+    let restored = tidegate_replica::restore(&body, &sources, &to, RestoreOptions::default(), &progress).await;
+    let restored = restored.map_err(|error| restore_error(&error))?;
+    entry.track.end_step(body.bytes());
+    entry.came_from(restored.nvme, restored.object);
+    note_damage(host, checkpoint, rank, &restored.damaged).await
+}
+
+/// The manifest body whose digest the index knows, from the nearest tier that has it, and whether NVMe can be read.
+async fn find_body(host: &Host, checkpoint: &Checkpoint, shard: &Shard) -> Result<(Body, bool)> {
+    let (run, step, rank) = (checkpoint.run.clone(), checkpoint.step, shard.rank);
+    let mut trouble = Vec::new();
+    if shard.copy(Tier::Nvme).is_some() {
+        // A fresh shard may have no digests yet; a restore never gives out bytes that it can't verify.
+        let (store, name) = (host.0.store.clone(), run.clone());
+        let sealed = blocking(move || {
+            store.seal_now(&name, step, rank)?;
+            let body = store.body(&name, step, rank)?;
+            let known = store.index().view().checkpoint(&name, step)?;
+            let known = known.and_then(|known| known.shards.get(&rank).and_then(|shard| shard.body));
+            Ok::<_, tidegate_store::Error>((body, known))
+        });
+        match sealed.await {
+            Ok((body, known)) if known == Some(digest_of(&body)?) => return Ok((body, true)),
+            Ok(_) => trouble.push("nvme: the manifest body is not the one that was committed".to_owned()),
+            Err(error) => trouble.push(format!("nvme: {}", error.detail)),
+        }
+    }
+    if shard.copy(Tier::Object).is_some() {
+        match host.0.target.body(&run, step, rank).await {
+            Ok((body, digest)) if shard.body.is_none_or(|known| known == digest) => return Ok((body, false)),
+            Ok(_) => trouble.push("object: the manifest body is not the one that was shipped".to_owned()),
+            Err(error) if error.retryable() => return Err(Error::new(Code::ObjectStore, error.to_string())),
+            Err(error) => trouble.push(format!("object: {error}")),
+        }
+    }
+    let detail = format!("run {run} step {step} rank {rank}: no tier has its manifest: {}", trouble.join("; "));
+    Err(Error::new(Code::Corrupt, detail))
+}
+
+fn digest_of(body: &Body) -> Result<Digest> {
+    let bytes = body.encode().map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+    Ok(Digest::of(&bytes))
+}
+
+fn restore_error(error: &tidegate_replica::Error) -> Error {
+    use tidegate_replica::Error as E;
+    let code = match error {
+        E::Exists(_) => Code::TargetExists,
+        E::NoSpace { .. } => Code::NoSpace,
+        E::Cancelled => Code::Ended,
+        E::Local { .. } | E::Worker(_) => Code::Internal,
+        _ if error.retryable() => Code::ObjectStore,
+        _ => Code::Corrupt,
+    };
+    Error::new(code, error.to_string())
+}
+
+/// What was found damaged is written down: on NVMe the shard is set aside, in object storage it no longer counts.
+async fn note_damage(host: &Host, checkpoint: &Checkpoint, rank: Rank, damaged: &[Damage]) -> Result<()> {
+    for tier in Tier::ALL {
+        let found: Vec<String> = damaged
+            .iter()
+            .filter(|damage| damage.tier == tier)
+            .take(4)
+            .map(|damage| format!("{} block {}: {}", damage.file, damage.block, damage.detail))
+            .collect();
+        if found.is_empty() {
+            continue;
+        }
+        let (run, step, detail) = (checkpoint.run.clone(), checkpoint.step, found.join("; "));
+        match tier {
+            Tier::Nvme => {
+                let store = host.0.store.clone();
+                blocking(move || store.set_aside(&run, step, rank, detail)).await?;
+            }
+            Tier::Object => {
+                let note = move |tx: &mut Tx<'_>| {
+                    let Some(mut checkpoint) = tx.checkpoint(&run, step)? else { return Ok(()) };
+                    let at = tx.append(EventKind::ShardCorrupt { run, step, rank, tier, detail })?;
+                    if let Some(shard) = checkpoint.shards.get_mut(&rank) {
+                        shard.drop_copy(tier, at);
+                        shard.add_copy(tier, at, false);
+                    }
+                    tx.put_checkpoint(&checkpoint)?;
+                    Ok::<_, Error>(())
+                };
+                host.0.store.index().write_async(note).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A directory beside the final one that is removed unless it lands.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn create(to: &Path) -> Result<Self> {
+        let name = to.file_name().and_then(|name| name.to_str()).unwrap_or("restore");
+        let path = to.with_file_name(format!(".{name}.tidegate-partial"));
+        let made = fs::create_dir(&path).or_else(|error| match error.kind() {
+            // Left by a host that died.
+            io::ErrorKind::AlreadyExists => fs::remove_dir_all(&path).and_then(|()| fs::create_dir(&path)),
+            _ => Err(error),
+        });
+        made.map_err(|error| refused("create", &path, &error))?;
+        Ok(Self(path))
+    }
+
+    fn land(self, to: &Path) -> Result<()> {
+        let sync = |path: &Path| File::open(path).and_then(|dir| dir.sync_all());
+        sync(&self.0).map_err(|error| refused("sync", &self.0, &error))?;
+        if to.symlink_metadata().is_ok() {
+            return Err(Error::new(Code::TargetExists, format!("{} exists", to.display())));
+        }
+        fs::rename(&self.0, to).map_err(|error| refused("rename", &self.0, &error))?;
+        to.parent().map_or(Ok(()), sync).map_err(|error| refused("sync the directory above", to, &error))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.0.display(), %error, "a partial restore could not be removed");
+        }
+    }
+}
+
+fn refused(what: &str, path: &Path, error: &io::Error) -> Error {
+    let code = if error.kind() == io::ErrorKind::StorageFull { Code::NoSpace } else { Code::Internal };
+    Error::new(code, format!("could not {what} {}: {error}", path.display()))
+}
