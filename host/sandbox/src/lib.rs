@@ -1,1 +1,52 @@
-//! Tidegate sandbox.
+//! Where bots run. A [`Sandbox`] loads components, a [`Plugin`] handles one event at a time in a fresh instance, and
+//! what the bot asks goes through [`Calls`], which its caller implements.
+//!
+//! It is **not** the guard and keeps nothing: it marshals values, holds every one of them to its bounds and hands them
+//! on. What is granted, what an effect means and when it is committed is decided behind [`Calls`]. It is not
+//! asynchronous either: [`Plugin::handle`] blocks, for at most about the deadline, and belongs on a thread for such work.
+//!
+//! What holds a bot, each from [`Options`]:
+//!
+//! | danger | bound |
+//! | --- | --- |
+//! | loops, also at start | an epoch deadline over instantiation and handler together |
+//! | memory and tables | one sum over all of an instance's memories and tables |
+//! | deep recursion | the size of the WebAssembly stack |
+//! | a flood of calls or of bytes in them | a budget of calls and of bytes for each event, a cap for each call |
+//! | authority | the imports are exactly those of `tidegate:bot/policy`, checked when it is loaded |
+//! | a result that differs from run to run | no clock, no entropy, no threads, no relaxed SIMD, canonical NaNs |
+//!
+//! ```
+//! # fn main() -> Result<(), tidegate_sandbox::Error> {
+//! use tidegate_sandbox::{Error, Options, Sandbox};
+//! let sandbox = Sandbox::new(Options::default())?;
+//! assert!(matches!(sandbox.load(b"#!/bin/sh"), Err(Error::NotWasm)));
+//! # Ok(()) }
+//! ```
+
+mod bindings;
+mod bounds;
+mod budget;
+mod calls;
+mod convert;
+mod engine;
+mod error;
+mod fault;
+mod guest;
+mod logs;
+mod meter;
+mod options;
+mod permits;
+mod plugin;
+mod sandbox;
+mod ticker;
+mod world;
+
+pub use calls::Calls;
+pub use error::Error;
+pub use fault::Fault;
+pub use logs::{Level, LogLine};
+pub use options::Options;
+pub use plugin::{Handled, Plugin, Usage};
+pub use sandbox::Sandbox;
+pub use world::VERSION;

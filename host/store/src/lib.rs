@@ -24,6 +24,7 @@ mod save;
 mod seal;
 mod space;
 mod store;
+mod stripes;
 mod tier;
 
 pub use error::{Error, Result};

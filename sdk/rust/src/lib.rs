@@ -1,1 +1,84 @@
-//! tidegate-sdk.
+//! Write a Tidegate bot in a page of Rust, and test it natively.
+//!
+//! A bot is a type that implements [`Bot`]: settings of its own, and a function that decides about one event. It sees
+//! the catalogue of checkpoints, asks for effects with a reason each, and keeps a little state. Returning `Ok` commits
+//! all of that at once; an error or a panic commits none of it, and the event comes again.
+//!
+//! It is **not** a way around the host: there is no file, socket, clock or randomness here, and what the operator did
+//! not grant is refused. The time is the event's, and [`jitter`] spreads hosts without chance.
+//!
+//! ```
+//! use tidegate_sdk::prelude::*;
+//!
+//! /// Pins every checkpoint whose step is a round number.
+//! struct Milestones;
+//!
+//! #[derive(Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Settings {
+//!     every: u64,
+//! }
+//!
+//! impl Bot for Milestones {
+//!     type Settings = Settings;
+//!
+//!     fn configure(settings: &Settings) -> Result<(), String> {
+//!         if settings.every == 0 { Err("`every` must be 1 or more".into()) } else { Ok(()) }
+//!     }
+//!
+//!     fn handle(event: &Event, settings: &Settings) -> Result<(), Error> {
+//!         if let Occurrence::CheckpointComplete(it) = &event.what
+//!             && it.step % settings.every == 0
+//!         {
+//!             checkpoints::pin(&it.run, it.step, &format!("a multiple of {}", settings.every))?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! tidegate_sdk::export!(Milestones);
+//!
+//! // The same code runs natively against a cluster that a test makes up:
+//! use tidegate_sdk::testing::{Cluster, checkpoint, complete, json};
+//! let cluster = Cluster::new();
+//! cluster.put(checkpoint("gpt", 2000));
+//! let asked = cluster.handle::<Milestones>(complete("gpt", 2000), json!({ "every": 1000 })).unwrap();
+//! assert_eq!(asked[0].to_string(), "pin gpt step 2000: a multiple of 1000");
+//! ```
+
+#[cfg(target_arch = "wasm32")]
+mod arena;
+#[doc(hidden)]
+pub mod bindings;
+mod bot;
+pub mod checkpoints;
+pub mod clock;
+mod error;
+mod host;
+mod jitter;
+pub mod log;
+pub mod replication;
+pub mod state;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+mod tier;
+
+pub use bindings::tidegate::bot::types::{
+    Checkpoint, CheckpointRef, Event, JobOutcome, Metric, Occurrence, Pruned, Refusal, Replicated, ShardRef, Tier,
+};
+#[doc(hidden)]
+pub use bot::glue;
+pub use bot::{Bot, after};
+pub use error::Error;
+pub use jitter::jitter;
+
+/// What a bot needs, in one line.
+pub mod prelude {
+    pub use serde::Deserialize;
+
+    pub use crate::{
+        Bot, Checkpoint, Error, Event, Occurrence, Refusal, Tier, after, checkpoints, clock, jitter, log,
+        replication::{self, Request},
+        state,
+    };
+}

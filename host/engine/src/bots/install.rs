@@ -174,7 +174,7 @@ impl Host {
             effects: ledger.as_ref().map_or(0, |ledger| ledger.effects),
             faults: ledger.as_ref().map_or(0, |ledger| ledger.faults),
             last_fault: ledger.as_ref().and_then(|ledger| ledger.last_fault.clone()),
-            log: ledger.as_ref().map(|ledger| ledger.log()).unwrap_or_default(),
+            log: ledger.as_ref().map(|ledger| ledger.lines()).unwrap_or_default(),
         })
     }
 }

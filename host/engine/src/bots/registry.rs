@@ -4,7 +4,7 @@ use std::{
 };
 
 use tidegate_core::{BotName, Seq};
-use tidegate_sandbox::{LogLine, Plugin};
+use tidegate_sandbox::{Level, LogLine, Plugin};
 use tokio_util::sync::CancellationToken;
 
 use super::record::Record;
@@ -20,12 +20,12 @@ pub(super) struct Ledger {
     pub(super) effects: u64,
     pub(super) faults: u64,
     pub(super) last_fault: Option<String>,
-    log: VecDeque<String>,
+    pub(super) log: VecDeque<String>,
 }
 
 impl Ledger {
     pub(super) fn keep(&mut self, lines: Vec<LogLine>, dropped: u64) {
-        let lines = lines.into_iter().map(|line| format!("{}: {}", line.level, line.message));
+        let lines = lines.into_iter().map(|line| format!("{}: {}", name_of(line.level), line.message));
         let note = (dropped > 0).then(|| format!("warn: {dropped} more lines were dropped"));
         for line in lines.chain(note) {
             if self.log.len() == LINES {
@@ -35,8 +35,17 @@ impl Ledger {
         }
     }
 
-    pub(super) fn log(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         self.log.iter().cloned().collect()
+    }
+}
+
+fn name_of(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
     }
 }
 

@@ -45,6 +45,27 @@ impl Entries {
         self.by_id.insert(job.id.clone(), Entry { job, running: None });
     }
 
+    fn choose(&self, now: Timestamp, uploads: usize) -> Result<EffectId, Duration> {
+        let running = || self.by_id.values().filter(|entry| entry.running.is_some());
+        let is_copy = |job: &Job| matches!(job.effect.kind, EffectKind::Replicate { .. });
+        let copies = running().filter(|entry| is_copy(&entry.job)).count();
+        let deletions = running().count() - copies;
+        // One job at a time for a checkpoint: a copy and a deletion of the same bytes must not meet.
+        let busy: Vec<(&RunName, Step)> = running().map(|e| (&e.job.effect.run, e.job.effect.step)).collect();
+        let may_start = |entry: &&Entry| {
+            let room = if is_copy(&entry.job) { copies < uploads } else { deletions < 1 };
+            entry.running.is_none() && room && !busy.contains(&(&entry.job.effect.run, entry.job.effect.step))
+        };
+        let due = |entry: &&Entry| entry.job.not_before <= now;
+        let first = self.by_id.values().filter(may_start).filter(due).min_by_key(|entry| entry.job.turn());
+        if let Some(entry) = first {
+            return Ok(entry.job.id.clone());
+        }
+        let most = Duration::from_secs(60);
+        let soonest = self.by_id.values().filter(may_start).map(|entry| entry.job.not_before).min();
+        Err(soonest.map_or(most, |at| at.since(now).min(most)))
+    }
+
     fn remove(&mut self, id: &EffectId) {
         let Some(entry) = self.by_id.remove(id) else { return };
         let name = (entry.job.effect.run, entry.job.effect.step);
@@ -115,26 +136,10 @@ impl Queue {
     /// The next job whose time and turn have come, marked as running; or how long to wait at most.
     pub(crate) fn next(&self, now: Timestamp, uploads: usize) -> Result<(Job, Track), Duration> {
         let mut entries = self.entries();
-        let running = || entries.by_id.values().filter(|entry| entry.running.is_some());
-        let is_copy = |job: &Job| matches!(job.effect.kind, EffectKind::Replicate { .. });
-        let copies = running().filter(|entry| is_copy(&entry.job)).count();
-        let deletions = running().count() - copies;
-        // One job at a time for a checkpoint: a copy and a deletion of the same bytes must not meet.
-        let busy: Vec<(&RunName, Step)> = running().map(|e| (&e.job.effect.run, e.job.effect.step)).collect();
-        let may_start = |entry: &&Entry| {
-            let room = if is_copy(&entry.job) { copies < uploads } else { deletions < 1 };
-            entry.running.is_none() && room && !busy.contains(&(&entry.job.effect.run, entry.job.effect.step))
-        };
-        let due = |entry: &&Entry| entry.job.not_before <= now;
-        let first = entries.by_id.values().filter(may_start).filter(due).min_by_key(|entry| entry.job.turn());
-        if let Some(id) = first.map(|entry| entry.job.id.clone())
-            && let Some(entry) = entries.by_id.get_mut(&id)
-        {
-            let progress = entry.running.insert(Track::default()).clone();
-            return Ok((entry.job.clone(), progress));
-        }
-        let soonest = entries.by_id.values().filter(may_start).map(|entry| entry.job.not_before).min();
-        Err(soonest.map_or(Duration::from_secs(60), |at| at.since(now).min(Duration::from_secs(60))))
+        let id = entries.choose(now, uploads)?;
+        let Some(entry) = entries.by_id.get_mut(&id) else { return Err(Duration::ZERO) };
+        let track = entry.running.insert(Track::default()).clone();
+        Ok((entry.job.clone(), track))
     }
 
     /// A try has ended: the job goes if it has ended, and else waits for its next time.

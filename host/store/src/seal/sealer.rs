@@ -10,6 +10,7 @@ use crate::{
     Error, Index, Result, Tx,
     error::Context,
     store::read_commit,
+    stripes::Stripes,
     tier::{CommitRecord, Layout, write_record},
 };
 
@@ -27,12 +28,13 @@ struct Work {
     index: Arc<Index>,
     threads: usize,
     wanted_copies: u32,
+    stripes: Stripes,
 }
 
 impl Sealer {
     pub(crate) fn start(layout: Arc<Layout>, index: Arc<Index>, threads: usize, wanted_copies: u32) -> Result<Self> {
         let root = layout.root().to_path_buf();
-        let work = Arc::new(Work { layout, index, threads, wanted_copies });
+        let work = Arc::new(Work { layout, index, threads, wanted_copies, stripes: Stripes::new() });
         // Not bounded by itself: it holds names of committed shards, and the tier holds their bytes.
         let (queue, inbox) = mpsc::channel::<(RunName, Step, Rank)>();
         let at_work = work.clone();
@@ -54,7 +56,7 @@ impl Sealer {
         }
     }
 
-    /// Seals a shard before this returns. Two who seal the same do the same.
+    /// Seals a shard before this returns; waits for who is at it already.
     pub(crate) fn seal_now(&self, run: &RunName, step: Step, rank: Rank) -> Result<()> {
         self.work.seal(run, step, rank)
     }
@@ -83,6 +85,7 @@ impl Work {
     /// Durable when it returns: first the body beside the files, then the index. A crash between the two leaves a body
     /// that is written again.
     fn seal(&self, run: &RunName, step: Step, rank: Rank) -> Result<()> {
+        let _one_at_a_time = self.stripes.lock(run, step, rank);
         let known = self.index.view().checkpoint(run, step)?;
         let wanted = known.as_ref().and_then(|known| known.shards.get(&rank));
         let Some(copy) = wanted.and_then(|shard| shard.copy(Tier::Nvme)) else { return Ok(()) };

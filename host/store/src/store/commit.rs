@@ -53,7 +53,7 @@ impl Store {
 
     fn commit_slot(&self, slot: &Slot, metrics: Metrics) -> Result<Committed> {
         let begin = &slot.begin;
-        let _one_at_a_time = self.stripe(&begin.run, begin.step, begin.rank);
+        let _one_at_a_time = self.stripes.lock(&begin.run, begin.step, begin.rank);
         let walked = walk(&slot.save.path)?;
         if walked.files.is_empty() {
             return Err(Error::EmptySave);

@@ -22,6 +22,7 @@ use crate::{
     save::Book,
     seal::Sealer,
     space,
+    stripes::Stripes,
     tier::{Layout, read_record},
 };
 
@@ -60,9 +61,6 @@ impl Options {
     }
 }
 
-/// Commits of one shard never overlap: this many locks are shared out by name.
-const STRIPES: usize = 64;
-
 /// The NVMe tier of one host. All calls block; a handle is shared by `Arc`.
 #[derive(Debug)]
 pub struct Store {
@@ -72,7 +70,7 @@ pub struct Store {
     index: Arc<Index>,
     book: Book,
     sealer: Sealer,
-    stripes: [Mutex<()>; STRIPES],
+    stripes: Stripes,
     next_save: AtomicU64,
 }
 
@@ -142,14 +140,6 @@ impl Store {
         self.layout.empty_trash()
     }
 
-    fn stripe(&self, run: &RunName, step: Step, rank: Rank) -> MutexGuard<'_, ()> {
-        let name = format!("{run}\0{step}\0{rank}");
-        let [byte, ..] = *tidegate_core::Digest::of(name.as_bytes()).as_bytes();
-        let nth = usize::from(byte) % STRIPES;
-        let [first, ..] = &self.stripes;
-        lock(self.stripes.get(nth).unwrap_or(first))
-    }
-
     fn unknown(id: &SaveId) -> crate::Error {
         crate::Error::UnknownSave(id.clone())
     }
@@ -163,3 +153,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn read_commit(dir: &std::path::Path) -> Result<crate::tier::CommitRecord> {
     read_record(&dir.join("commit.cbor"))
 }
+
+#[cfg(test)]
+mod tests;

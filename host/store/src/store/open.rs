@@ -12,6 +12,7 @@ use crate::{
     error::Context,
     save::Book,
     seal::{Sealer, drop_damaged},
+    stripes::Stripes,
     tier::Layout,
 };
 
@@ -49,7 +50,7 @@ impl Store {
         }
         layout.empty_trash()?;
         let book = Book::new(options.most_saves);
-        let (stripes, next_save) = (std::array::from_fn(|_| std::sync::Mutex::new(())), AtomicU64::new(0));
+        let (stripes, next_save) = (Stripes::new(), AtomicU64::new(0));
         Ok((Self { options, clock, layout, index, book, sealer, stripes, next_save }, recovered))
     }
 }

@@ -38,7 +38,7 @@ impl Store {
             Ok::<_, E>((Removed { bytes, because }, ranks))
         })?;
         for rank in ranks {
-            let _one_at_a_time = self.stripe(run, step, rank);
+            let _one_at_a_time = self.stripes.lock(run, step, rank);
             // The same bytes may have been committed again since.
             if !self.holds(run, step, rank)? {
                 self.layout.discard(&self.layout.shard(run, step, rank))?;

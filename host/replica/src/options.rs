@@ -1,0 +1,112 @@
+//! How a target is used.
+
+use std::{collections::BTreeMap, fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+
+use tidegate_core::limits;
+
+/// How uploaded bytes are proven before they count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// [`Verify::Checksum`] on a server that was seen to refuse damaged bytes, else [`Verify::Reread`].
+    #[default]
+    Auto,
+    /// A checksum goes along with every request, and the server refuses bytes that do not have it. Before the first
+    /// shard is shipped it is tried whether this server does; one that does not is an error.
+    Checksum,
+    /// Every object is read back and the BLAKE3 digest of every block compared.
+    Reread,
+    /// Only the size is compared. Bytes that are damaged on the way are found at the restore, when it may be too late.
+    Size,
+}
+
+impl FromStr for Verify {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "checksum" => Ok(Self::Checksum),
+            "reread" => Ok(Self::Reread),
+            "size" => Ok(Self::Size),
+            _ => Err(format!("{text:?} is no way of verifying: use auto, checksum, reread or size")),
+        }
+    }
+}
+
+/// How a target is used. `Debug` shows the names of the settings in `store`, never their values.
+#[derive(Clone)]
+pub struct Options {
+    /// Parts in flight over all files and shards of the target. Default = 8.
+    pub concurrency: NonZeroUsize,
+    /// Bytes of one part, rounded up to whole blocks of 4 MiB and raised for files of more than 10,000 parts. Smaller
+    /// files go in one request. The most memory in use is `concurrency` × `part_bytes`. Default = 16 MiB.
+    pub part_bytes: u64,
+    /// How long one request may take, from the connection to the last byte. Default = 5 minutes.
+    pub deadline: Duration,
+    /// How often one request is tried again after the server failed or the connection broke, with exponential backoff
+    /// and jitter from 100 ms to 10 s. Default = 6.
+    pub retries: usize,
+    /// How uploaded bytes are proven. Default = [`Verify::Auto`].
+    pub verify: Verify,
+    /// Settings of the store, on top of the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`): `endpoint`, `region`,
+    /// `access_key_id`, `secret_access_key`, `allow_http`, `path_style`, `checksum_algorithm`, and whatever else
+    /// `object_store` knows for this kind of store.
+    pub store: BTreeMap<String, String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            concurrency: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
+            part_bytes: 16 << 20,
+            deadline: Duration::from_secs(300),
+            retries: 6,
+            verify: Verify::Auto,
+            store: BTreeMap::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("concurrency", &self.concurrency)
+            .field("part_bytes", &self.part_bytes)
+            .field("deadline", &self.deadline)
+            .field("retries", &self.retries)
+            .field("verify", &self.verify)
+            .field("store", &self.store.keys())
+            .finish()
+    }
+}
+
+/// S3's bound on the parts of one object.
+const PARTS: u64 = 10_000;
+/// No part is larger, whatever the options say: it is held in memory, and S3 takes at most 5 GiB.
+const PART_BYTES: u64 = 1 << 30;
+
+/// Bytes of a part of a file of `size` bytes: whole blocks, few enough parts.
+pub(crate) fn part_bytes(wanted: u64, size: u64) -> u64 {
+    let blocks = wanted.max(size.div_ceil(PARTS)).clamp(1, PART_BYTES).div_ceil(limits::BLOCK_BYTES);
+    blocks * limits::BLOCK_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_whole_blocks_and_few_enough() {
+        assert_eq!(part_bytes(0, 1), limits::BLOCK_BYTES);
+        assert_eq!(part_bytes(9 << 20, 1 << 30), 12 << 20);
+        let size = 5 << 40;
+        assert!(size / part_bytes(16 << 20, size) <= PARTS);
+    }
+
+    #[test]
+    fn what_is_printed_holds_no_secret() {
+        let mut options = Options::default();
+        options.store.insert("secret_access_key".into(), "hunter2".into());
+        let shown = format!("{options:?}");
+        assert!(shown.contains("secret_access_key") && !shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Files of more than one part.
+
+use std::{
+    fs::File,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use object_store::{
+    MultipartId, PutPayload,
+    multipart::{MultipartStore, PartId},
+};
+use tokio::sync::OnceCell;
+
+use super::{Object, Shipping, small};
+use crate::{
+    Error,
+    io::{blocking, read::Span},
+    local::LocalUpload,
+    retry,
+};
+
+/// One object in the making. The first part to come begins the upload, the last to be done completes it.
+pub(super) struct Large {
+    shipping: Arc<Shipping>,
+    pub(super) object: Arc<Object>,
+    begun: OnceCell<Begun>,
+    parts: Mutex<Vec<Option<PartId>>>,
+    left: AtomicUsize,
+    ended: AtomicBool,
+    doubtful: AtomicBool,
+}
+
+struct Begun {
+    file: Arc<File>,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Store(Arc<dyn MultipartStore>, MultipartId),
+    Directory(Arc<LocalUpload>),
+}
+
+impl Large {
+    pub(super) fn new(shipping: Arc<Shipping>, object: Arc<Object>) -> Self {
+        let count = usize::try_from(object.size.div_ceil(object.part)).unwrap_or(usize::MAX);
+        let (begun, parts, left) = (OnceCell::new(), Mutex::new(vec![None; count]), AtomicUsize::new(count));
+        let (ended, doubtful) = Default::default();
+        Self { shipping, object, begun, parts, left, ended, doubtful }
+    }
+
+    /// Reads, checks and uploads one part.
+    pub(super) async fn part(self: Arc<Self>, nth: usize, span: Span) -> Result<(), Error> {
+        let Begun { file, way } = self.begun.get_or_try_init(|| self.begin()).await?;
+        let (file, this) = (Arc::clone(file), Arc::clone(&self));
+        match way.clone() {
+            Way::Directory(upload) => {
+                let work = move || upload.put(&small::read_checked(&this.shipping, &file, &this.object, span)?, span);
+                blocking(work).await?;
+            }
+            Way::Store(store, id) => {
+                let work = move || small::read_checked(&this.shipping, &file, &this.object, span);
+                let bytes = Bytes::from_owner(blocking(work).await?);
+                let done = retry::again(&self.shipping.stop, || async {
+                    let put = store.put_part(&self.object.name, &id, nth, PutPayload::from(bytes.clone())).await;
+                    put.map_err(|error| self.failed("upload a part of", error))
+                });
+                let done = done.await?;
+                let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+                parts.get_mut(nth).map(|place| *place = Some(done));
+            }
+        }
+        self.shipping.acknowledged(span.len as u64);
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.complete(way).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&self) -> Result<Begun, Error> {
+        let (shipping, object) = (Arc::clone(&self.shipping), Arc::clone(&self.object));
+        let file = Arc::new(blocking(move || small::open(&shipping, &object)).await?);
+        let (target, object) = (&self.shipping.target, &self.object);
+        let way = match (target.multipart(), target.file_of(&object.name)) {
+            (Some(store), _) => {
+                let create = || async { store.create_multipart(&object.name).await.map_err(|e| self.failed("begin", e)) };
+                Way::Store(Arc::clone(store), retry::again(&self.shipping.stop, create).await?)
+            }
+            (None, Some(path)) => {
+                let size = object.size;
+                Way::Directory(Arc::new(blocking(move || LocalUpload::begin(path, size)).await?))
+            }
+            (None, None) => {
+                let (target, detail) = (target.name().clone(), "it takes no large objects".into());
+                return Err(Error::Config { target, detail });
+            }
+        };
+        Ok(Begun { file, way })
+    }
+
+    async fn complete(&self, way: &Way) -> Result<(), Error> {
+        match way.clone() {
+            Way::Directory(upload) => blocking(move || upload.complete()).await?,
+            Way::Store(store, id) => {
+                let name = &self.object.name;
+                let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
+                let parts: Vec<PartId> = parts.into_iter().flatten().collect();
+                let complete = || async {
+                    let done = store.complete_multipart(name, &id, parts.clone()).await;
+                    done.map(drop).map_err(|error| self.failed("complete", error))
+                };
+                match retry::again(&self.shipping.stop, complete).await {
+                    // The upload is not known any more: most likely the answer to an earlier try was lost. What is
+                    // there now has to be looked at.
+                    Err(Error::Missing { .. }) => self.doubtful.store(true, Ordering::Release),
+                    ended => ended?,
+                }
+            }
+        }
+        self.ended.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether it is not known that the upload was completed by us.
+    pub(super) fn doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Acquire)
+    }
+
+    /// Gives up what was uploaded so far, if the upload was begun and not completed.
+    pub(super) async fn abort(&self) {
+        if let Some((store, id)) = self.unfinished()
+            && let Err(error) = store.abort_multipart(&self.object.name, &id).await
+        {
+            let error = self.failed("abort", error);
+            tracing::warn!(%error, "parts stay behind until the bucket's lifecycle rule removes them");
+        }
+    }
+
+    fn unfinished(&self) -> Option<(Arc<dyn MultipartStore>, MultipartId)> {
+        match self.begun.get()?.way.clone() {
+            Way::Store(store, id) if !self.ended.swap(true, Ordering::AcqRel) => Some((store, id)),
+            _ => None,
+        }
+    }
+
+    fn failed(&self, attempted: &'static str, error: object_store::Error) -> Error {
+        self.shipping.target.failed(attempted, &self.object.name, error)
+    }
+}
+
+/// A shipping that is dropped half way aborts its uploads in the background.
+impl Drop for Large {
+    fn drop(&mut self) {
+        if let Some((store, id)) = self.unfinished()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let name = self.object.name.clone();
+            runtime.spawn(async move { store.abort_multipart(&name, &id).await });
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! From a sealed shard on this host to objects and a manifest.
+
+mod large;
+mod plan;
+mod small;
+mod verify;
+
+use std::{collections::HashMap, os::fd::OwnedFd, path::Path, sync::Arc};
+
+use futures::TryStreamExt;
+use tidegate_core::{Body, Digest, Metrics};
+use tokio_util::sync::CancellationToken;
+
+use self::{large::Large, plan::Object};
+use crate::{
+    Error, Progress, Target,
+    crew::Crew,
+    envelope::{Envelope, MANIFEST_BYTES},
+    io::{beneath, blocking, buffer::Pool, read::spans},
+    layout,
+    target::Method,
+};
+
+/// How often objects that do not read back right are written anew.
+const ROUNDS: usize = 3;
+
+/// What was shipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shipped {
+    /// Bytes uploaded by this call.
+    pub bytes: u64,
+    /// Bytes that needed no upload: there from an earlier try and verified, or equal to another file of the shard.
+    pub reused: u64,
+    /// How the bytes were verified, as the shard's manifest keeps it: `checksum:crc64nvme`, `reread:blake3` or `size`,
+    /// joined by `+` when objects of an earlier try were re-read.
+    pub verified: String,
+}
+
+/// What the tasks of one shipping share.
+struct Shipping {
+    target: Target,
+    method: Method,
+    root: OwnedFd,
+    pool: Arc<Pool>,
+    stop: CancellationToken,
+    progress: Progress,
+}
+
+impl Target {
+    /// Ships the files of a shard, verifies them, and writes the shard's manifest. When this returns, the shard is
+    /// durable as far as the store promises it, and every byte was verified as [`Shipped::verified`] says.
+    ///
+    /// `dir` holds the files that `body` names; each block is compared with its digest while it is read. Calling it
+    /// again after any failure, or from two hosts at once, is safe: what is there and right is kept, and the `metrics` of
+    /// the first who finished stand. Dropping the future
+    /// or [`Progress::cancel`] ends it soon; uploads under way are aborted.
+    ///
+    /// # Errors
+    /// [`Error::LocalDamage`] if a local file is not what `body` says; [`Error::Conflict`] if other bytes were shipped
+    /// for this run, step and rank; else what the store or the file system says.
+    pub async fn ship(
+        &self,
+        body: &Body,
+        digest: Digest,
+        metrics: &Metrics,
+        dir: &Path,
+        progress: &Progress,
+    ) -> Result<Shipped, Error> {
+        let total = body.bytes();
+        progress.begin(total);
+        let manifest = self.0.layout.manifest(&body.run, body.step, body.rank);
+        let bad = |detail: String| Error::Manifest { object: manifest.to_string(), detail };
+        let payload = body.encode().map_err(|error| bad(error.to_string()))?;
+        if Digest::of(&payload) != digest {
+            return Err(bad(format!("the body does not have the digest {digest}")));
+        }
+        let token = progress.token();
+        let there = token.run_until_cancelled(self.envelope(&manifest, MANIFEST_BYTES)).await;
+        match there.ok_or(Error::Cancelled)?? {
+            Some((there, _)) if there.digest == digest => {
+                progress.add(total);
+                return Ok(Shipped { bytes: 0, reused: total, verified: there.note });
+            }
+            Some(_) => return Err(Error::Conflict { target: self.name().clone(), object: manifest.to_string() }),
+            None => {}
+        }
+        let (bytes, verified) = self.ship_files(body, dir, progress).await?;
+        let envelope = Envelope::new(payload, verified.clone(), metrics.clone()).map_err(bad)?;
+        self.create_envelope(&manifest, &envelope, MANIFEST_BYTES, token).await?;
+        Ok(Shipped { bytes, reused: total - bytes, verified })
+    }
+
+    /// Returns the bytes uploaded and how they were verified.
+    async fn ship_files(&self, body: &Body, dir: &Path, progress: &Progress) -> Result<(u64, String), Error> {
+        let token = progress.token();
+        let method = token.run_until_cancelled(self.method()).await.ok_or(Error::Cancelled)??.clone();
+        let options = &self.0.options;
+        let prefix = self.0.layout.data(&body.run, body.step, body.rank);
+        let objects = plan::objects(body, &prefix, options.part_bytes);
+        // Files that are equal to another one, and empty ones, need nothing.
+        let distinct: u64 = objects.iter().map(|object| object.size).sum();
+        progress.add(body.bytes() - distinct);
+        let there = token.run_until_cancelled(self.sizes(&prefix)).await.ok_or(Error::Cancelled)??;
+        let kept = |object: &Arc<Object>| there.get(&object.digest) == Some(&object.size);
+        let (kept, mut missing): (Vec<_>, Vec<_>) = objects.into_iter().partition(kept);
+        let largest = kept.iter().chain(&missing).map(|object| object.size.min(object.part)).max().unwrap_or(0);
+        let path = dir.to_owned();
+        let shipping = Arc::new(Shipping {
+            target: self.clone(),
+            root: blocking(move || beneath::directory(&path).map_err(Error::local("open", path))).await?,
+            pool: Pool::new(usize::try_from(largest).unwrap_or(usize::MAX), options.concurrency.get()),
+            stop: token.child_token(),
+            progress: progress.clone(),
+            method: method.clone(),
+        });
+        let mut verified = method.text();
+        if matches!(method, Method::Checksum(_)) && !kept.is_empty() {
+            verified = format!("{verified}+{}", Method::Reread.text());
+        }
+        let mut sent = 0;
+        let mut check = kept;
+        for _ in 0..ROUNDS {
+            sent += missing.iter().map(|object| object.size).sum::<u64>();
+            let doubtful = upload(&shipping, &missing).await?;
+            let wrong = match method {
+                Method::Reread => verify::reread(&shipping, check.into_iter().chain(missing)).await?,
+                Method::Checksum(_) => verify::reread(&shipping, check.into_iter().chain(doubtful)).await?,
+                Method::Size => verify::sizes(&shipping, &prefix, check.into_iter().chain(missing)).await?,
+            };
+            if wrong.is_empty() {
+                return Ok((sent, verified));
+            }
+            (missing, check) = (wrong, Vec::new());
+        }
+        let object = missing.first().map(|object| object.name.to_string()).unwrap_or_default();
+        let detail = format!("{} objects were wrong in the end", missing.len());
+        Err(Error::NotVerified { target: self.name().clone(), object, detail })
+    }
+
+    /// The data objects of a shard that are there, with their sizes.
+    async fn sizes(&self, prefix: &object_store::path::Path) -> Result<HashMap<Digest, u64>, Error> {
+        let listed = self.store().list(Some(prefix)).try_filter_map(async |meta| {
+            let digest = meta.location.filename().and_then(layout::digest_of);
+            Ok(digest.map(|digest| (digest, meta.size)))
+        });
+        listed.try_collect().await.map_err(|error| self.failed("list", prefix, error))
+    }
+}
+
+/// Uploads objects; returns those whose upload may or may not have come to its end.
+async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<Vec<Arc<Object>>, Error> {
+    let mut crew = Crew::new(Arc::clone(&shipping.target.0.permits), &shipping.stop);
+    let mut uploads = Vec::new();
+    'all: for object in objects {
+        if object.size <= object.part {
+            if !crew.start(small::upload(Arc::clone(shipping), Arc::clone(object))).await {
+                break;
+            }
+            continue;
+        }
+        let upload = Arc::new(Large::new(Arc::clone(shipping), Arc::clone(object)));
+        uploads.push(Arc::clone(&upload));
+        for (nth, span) in spans(object.size, object.part).enumerate() {
+            if !crew.start(Arc::clone(&upload).part(nth, span)).await {
+                break 'all;
+            }
+        }
+    }
+    let ended = crew.finish().await;
+    if ended.is_err() {
+        for upload in &uploads {
+            upload.abort().await;
+        }
+    }
+    ended?;
+    let doubtful = uploads.iter().filter(|upload| upload.doubtful());
+    Ok(doubtful.map(|upload| Arc::clone(&upload.object)).collect())
+}

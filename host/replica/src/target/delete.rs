@@ -1,0 +1,80 @@
+//! Deleting, in the order that never leaves a marker or manifest without what it speaks of.
+
+use std::{fs, io};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use tidegate_core::{RunName, Step};
+
+use super::Target;
+use crate::{Error, io::blocking, local};
+
+impl Target {
+    /// Deletes a checkpoint, or what is there of one: its marker, then its manifests, then its data. Returns the bytes
+    /// freed. After a failure half way it can be called again; where nothing is left it does nothing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn delete(&self, run: &RunName, step: Step) -> Result<u64, Error> {
+        let prefix = self.0.layout.step(run, step);
+        let listed = self.store().list_with_delimiter(Some(&prefix)).await;
+        let listed = listed.map_err(|error| self.failed("list", &prefix, error))?;
+        let marker = self.0.layout.marker(run, step);
+        let (markers, others): (Vec<_>, Vec<_>) = listed.objects.into_iter().partition(|m| m.location == marker);
+        let mut freed = 0;
+        for objects in [markers, others] {
+            let found = stream::iter(objects).map(|meta| Ok((meta.location, meta.size)));
+            freed += self.remove_all(found.boxed()).await?;
+            self.settle(&prefix).await?;
+        }
+        for below in listed.common_prefixes {
+            let found = self.store().list(Some(&below)).map_ok(|meta| (meta.location, meta.size));
+            freed += self.remove_all(found.boxed()).await?;
+        }
+        self.clear(&prefix).await?;
+        Ok(freed)
+    }
+
+    /// Deletes a stream of objects with their sizes.
+    async fn remove_all(
+        &self,
+        found: stream::BoxStream<'static, object_store::Result<(Path, u64)>>,
+    ) -> Result<u64, Error> {
+        let mut freed = 0;
+        let mut chunks = found.try_chunks(1000);
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| self.failed("list", &Path::default(), error.1))?;
+            let some = chunk.first().map(|(path, _)| path.clone()).unwrap_or_default();
+            let paths: Vec<_> = chunk.iter().map(|(path, _)| Ok(path.clone())).collect();
+            let mut gone = self.store().delete_stream(stream::iter(paths).boxed());
+            while let Some(result) = gone.next().await {
+                match result {
+                    Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(self.failed("delete", &some, error)),
+                }
+            }
+            freed += chunk.iter().map(|(_, size)| size).sum::<u64>();
+        }
+        Ok(freed)
+    }
+
+    /// In a directory: makes the deletions so far durable, so that no power cut brings back a marker whose data is gone.
+    async fn settle(&self, prefix: &Path) -> Result<(), Error> {
+        let Some(path) = self.file_of(prefix) else { return Ok(()) };
+        blocking(move || match local::sync_directory(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::local("sync", path)(error)),
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    /// In a directory: removes the empty directories and the temporary files of uploads that were killed.
+    async fn clear(&self, prefix: &Path) -> Result<(), Error> {
+        let Some(path) = self.file_of(prefix) else { return Ok(()) };
+        blocking(move || match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::local("remove", path)(error)),
+            _ => Ok(()),
+        })
+        .await
+    }
+}

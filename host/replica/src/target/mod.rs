@@ -1,0 +1,130 @@
+//! An object store as the replica uses it: named, with a layout, a budget and a proven way of verifying.
+
+mod complete;
+mod delete;
+mod http;
+mod object;
+mod open;
+mod prove;
+mod scan;
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use object_store::{ObjectStore, multipart::MultipartStore, path::Path};
+use tidegate_core::{Digest, Metrics, Rank, RunName, Step, TargetName, Timestamp, WorldSize};
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::{Error, Options, layout::Layout};
+
+pub(crate) use object::Read;
+pub(crate) use prove::Method;
+
+/// An object store with a place in it. Clones share connections, budget and what was proven about the server.
+#[derive(Clone)]
+pub struct Target(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    name: TargetName,
+    /// The URL without user, password and query.
+    shown: String,
+    pub(crate) kind: Kind,
+    store: Arc<dyn ObjectStore>,
+    /// None for a directory, which has its own way.
+    multipart: Option<Arc<dyn MultipartStore>>,
+    pub(crate) layout: Layout,
+    pub(crate) options: Options,
+    /// One for each part in flight.
+    pub(crate) permits: Arc<Semaphore>,
+    /// Never shown, whatever the store answers.
+    secrets: Vec<String>,
+    method: OnceCell<Method>,
+}
+
+/// What kind of store it is, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// S3, with the checksum that goes along with every request.
+    S3 { checksum: Option<String>, canary: http::Canary },
+    /// GCS or Azure.
+    OtherCloud,
+    /// A directory.
+    Directory(PathBuf),
+    /// Memory of this process.
+    Memory,
+}
+
+/// A complete checkpoint on a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The run.
+    pub run: RunName,
+    /// The step.
+    pub step: Step,
+    /// How many ranks it has.
+    pub world_size: WorldSize,
+    /// What the trainer reported.
+    pub metrics: Metrics,
+    /// When its marker was written, by the store's clock.
+    pub created: Timestamp,
+    /// All ranks, in order.
+    pub shards: Vec<FoundShard>,
+}
+
+/// One rank's share of a checkpoint on a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundShard {
+    /// Whose.
+    pub rank: Rank,
+    /// The digest of its body.
+    pub body: Digest,
+    /// Bytes.
+    pub bytes: u64,
+    /// Files.
+    pub files: u32,
+}
+
+impl Target {
+    /// Opens a target by its URL: `file:///dir` (made if need be), `s3://bucket/prefix`, `gs://bucket/prefix`,
+    /// `az://container/prefix` or `memory://`. Credentials come from the environment or from [`Options::store`], never
+    /// from the URL. Does not connect yet: see [`Target::probe`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL or setting that can't be used.
+    pub fn open(name: TargetName, url: &str, options: Options) -> Result<Self, Error> {
+        open::open(name, url, options)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &TargetName {
+        &self.0.name
+    }
+
+    pub(crate) fn store(&self) -> &dyn ObjectStore {
+        self.0.store.as_ref()
+    }
+
+    pub(crate) fn multipart(&self) -> Option<&Arc<dyn MultipartStore>> {
+        self.0.multipart.as_ref()
+    }
+
+    /// Where an object lies in the file system, for a directory.
+    pub(crate) fn file_of(&self, object: &Path) -> Option<PathBuf> {
+        match &self.0.kind {
+            Kind::Directory(root) => Some(object.parts().fold(root.clone(), |at, part| at.join(part.as_ref()))),
+            _ => None,
+        }
+    }
+}
+
+/// Name and place, such as `archive (s3://bucket/prefix)`; no credentials.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.0.name, self.0.shown)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}

@@ -1,0 +1,100 @@
+//! What is there.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use tidegate_core::{Body, Digest, Metrics, Rank, RunName, Step, Timestamp};
+
+use super::{Found, Target};
+use crate::{
+    Error,
+    envelope::MANIFEST_BYTES,
+    layout,
+    marker::{MARKER_BYTES, Marker},
+};
+
+/// Markers read at a time.
+const AT_ONCE: usize = 16;
+
+impl Target {
+    /// The complete checkpoints of one run or of all, in the order of run and step. What is not complete on this target
+    /// is not named. A marker that can't be read is left out, with a warning: one rotten object must not hide the rest.
+    ///
+    /// # Errors
+    /// What the store says. An unreachable store is an error, never an empty list.
+    pub async fn scan(&self, run: Option<&RunName>) -> Result<Vec<Found>, Error> {
+        let runs = match run {
+            Some(run) => vec![run.clone()],
+            None => self.directories(&self.0.layout.runs()).await?.iter().filter_map(|n| n.parse().ok()).collect(),
+        };
+        let mut found = Vec::new();
+        for run in runs {
+            let names = self.directories(&self.0.layout.run(&run)).await?;
+            let mut steps: Vec<Step> = names.iter().filter_map(|name| layout::step_of(name)).collect();
+            steps.sort_unstable();
+            let read = stream::iter(steps).map(|step| self.found(&run, step)).buffered(AT_ONCE);
+            let of_run: Vec<Option<Found>> = read.try_collect().await?;
+            found.extend(of_run.into_iter().flatten());
+        }
+        Ok(found)
+    }
+
+    async fn found(&self, run: &RunName, step: Step) -> Result<Option<Found>, Error> {
+        match self.marked(run, step).await {
+            Err(error @ Error::Manifest { .. }) => {
+                tracing::warn!(%error, "a checkpoint on the target is left out");
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// The checkpoint if it is complete here.
+    pub(crate) async fn marked(&self, run: &RunName, step: Step) -> Result<Option<Found>, Error> {
+        let object = self.0.layout.marker(run, step);
+        let Some((envelope, meta)) = self.envelope(&object, MARKER_BYTES).await? else {
+            return Ok(None);
+        };
+        let bad = |detail| Error::Manifest { object: format!("{} of {}", object, self.name()), detail };
+        let marker = Marker::decode(&envelope.payload.0, run, step).map_err(bad)?;
+        let created = meta.last_modified.timestamp_nanos_opt().and_then(|nanos| u64::try_from(nanos).ok());
+        let shards = marker.shards();
+        let created = Timestamp(created.unwrap_or_default());
+        let Marker { run, step, world_size, metrics, .. } = marker;
+        Ok(Some(Found { run, step, world_size, metrics, created, shards }))
+    }
+
+    /// The body of a shard that was shipped, with its digest.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if it was not, [`Error::Manifest`] if its manifest can't be right.
+    pub async fn body(&self, run: &RunName, step: Step, rank: Rank) -> Result<(Body, Digest), Error> {
+        self.shard(run, step, rank).await.map(|(body, digest, _)| (body, digest))
+    }
+
+    /// The same with the metrics that were shipped with it.
+    pub(crate) async fn shard(
+        &self,
+        run: &RunName,
+        step: Step,
+        rank: Rank,
+    ) -> Result<(Body, Digest, Metrics), Error> {
+        let object = self.0.layout.manifest(run, step, rank);
+        let Some((envelope, _)) = self.envelope(&object, MANIFEST_BYTES).await? else {
+            return Err(Error::Missing { target: self.name().clone(), object: object.to_string() });
+        };
+        let bad = |detail| Error::Manifest { object: format!("{} of {}", object, self.name()), detail };
+        let body = Body::decode(&envelope.payload.0).map_err(|error| bad(error.to_string()))?;
+        if (&body.run, body.step, body.rank) != (run, step, rank) {
+            return Err(bad(format!("it is of rank {} at step {} of {}", body.rank, body.step, body.run)));
+        }
+        Ok((body, envelope.digest, envelope.metrics))
+    }
+
+    /// The names of the directories right below a prefix.
+    pub(crate) async fn directories(&self, prefix: &Path) -> Result<Vec<String>, Error> {
+        let listed = self.store().list_with_delimiter(Some(prefix)).await;
+        let listed = listed.map_err(|error| self.failed("list", prefix, error))?;
+        let name = |path: &Path| path.filename().map(str::to_owned);
+        Ok(listed.common_prefixes.iter().filter_map(name).collect())
+    }
+}

@@ -1,0 +1,110 @@
+//! From what a guest says to what the domain accepts: every value is checked here, and refused in words.
+
+use tidegate_core::{Refusal, RunName, Step, TargetName, Why, limits};
+
+use crate::guest::Stop;
+
+/// Keys, runs or checkpoints in one answer.
+pub(crate) const PAGE: u32 = 256;
+
+fn invalid(message: impl std::fmt::Display) -> Stop {
+    Stop::Refused(Refusal::new(Why::Invalid, message.to_string()))
+}
+
+/// A run's name.
+pub(crate) fn run(name: String) -> Result<RunName, Stop> {
+    RunName::try_from(name).map_err(invalid)
+}
+
+/// A step.
+pub(crate) fn step(step: u64) -> Result<Step, Stop> {
+    Step::try_from(step).map_err(invalid)
+}
+
+/// A target's name: at most 64 bytes.
+pub(crate) fn target(name: String) -> Result<TargetName, Stop> {
+    if name.len() > 64 {
+        return Err(invalid("a target name has at most 64 bytes"));
+    }
+    TargetName::try_from(name).map_err(invalid)
+}
+
+/// A reason: 1 to 512 bytes, no control characters, since it ends on terminals.
+pub(crate) fn reason(reason: String) -> Result<String, Stop> {
+    if reason.is_empty() || reason.len() > limits::REASON_BYTES {
+        return Err(invalid(format_args!("a reason has 1 to 512 bytes, this one has {}", reason.len())));
+    }
+    if reason.chars().any(char::is_control) {
+        return Err(invalid("a reason has no control characters"));
+    }
+    Ok(reason)
+}
+
+/// A priority: 0 to 9.
+pub(crate) fn priority(priority: u8) -> Result<u8, Stop> {
+    if priority > 9 { Err(invalid(format_args!("a priority is 0 to 9, not {priority}"))) } else { Ok(priority) }
+}
+
+/// How many items an answer may have: 1 to 256.
+pub(crate) fn limit(limit: u32) -> Result<u32, Stop> {
+    let ok = (1..=PAGE).contains(&limit);
+    if ok { Ok(limit) } else { Err(invalid(format_args!("a limit is 1 to {PAGE}, not {limit}"))) }
+}
+
+/// A state key: 1 to 256 bytes.
+pub(crate) fn key(key: &str) -> Result<&str, Stop> {
+    let ok = (1..=limits::STATE_KEY_BYTES).contains(&key.len());
+    if ok { Ok(key) } else { Err(invalid(format_args!("a key has 1 to 256 bytes, this one has {}", key.len()))) }
+}
+
+/// The start of state keys: 0 to 256 bytes.
+pub(crate) fn prefix(prefix: &str) -> Result<&str, Stop> {
+    if prefix.len() > limits::STATE_KEY_BYTES { Err(invalid("a prefix has at most 256 bytes")) } else { Ok(prefix) }
+}
+
+/// A state value: at most 64 KiB.
+pub(crate) fn value(value: Vec<u8>) -> Result<Vec<u8>, Stop> {
+    let got = value.len();
+    let ok = got <= limits::STATE_VALUE_BYTES;
+    if ok { Ok(value) } else { Err(invalid(format_args!("a value has at most 65536 bytes, this one has {got}"))) }
+}
+
+/// The text, cut to at most `most` bytes between characters; what is cut shows as `…`.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+/// The text without control characters: they could rewrite an operator's terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_never_longer_than_its_bound() {
+        for most in 3..12 {
+            let cut = shortened("aäöü€€€€", most);
+            assert!(cut.len() <= most && (cut.ends_with('…')), "{most}: {cut}");
+        }
+        assert_eq!(shortened("short", 5), "short");
+    }
+
+    #[test]
+    fn bounds_are_inclusive() {
+        assert!(reason("r".repeat(512)).is_ok() && reason("r".repeat(513)).is_err() && reason(String::new()).is_err());
+        assert!(reason("\u{1b}[2J".into()).is_err());
+        assert!(priority(9).is_ok() && priority(10).is_err());
+        assert!(limit(1).is_ok() && limit(256).is_ok() && limit(0).is_err() && limit(257).is_err());
+        assert!(key("").is_err() && key(&"k".repeat(256)).is_ok() && key(&"k".repeat(257)).is_err());
+        assert!(value(vec![0; 65536]).is_ok() && value(vec![0; 65537]).is_err());
+        assert!(target("t".repeat(64)).is_ok() && target("t".repeat(65)).is_err());
+        assert!(step(1_000_000_000_000_000).is_ok() && step(1_000_000_000_000_001).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! Lines that a bot writes for the operator, bounded.
+
+use crate::bounds::{printable, shortened};
+
+/// Lines of one event that are kept.
+const LINES: usize = 64;
+/// Bytes of one line.
+const LINE_BYTES: usize = 1024;
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For who writes the bot.
+    Debug,
+    /// Good to know.
+    Info,
+    /// Should be looked at.
+    Warn,
+    /// Must be looked at.
+    Error,
+}
+
+impl Level {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A line: at most 1024 bytes, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// What it says.
+    pub message: String,
+}
+
+/// The lines of one event.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    /// What is kept: the first 64.
+    pub(crate) lines: Vec<LogLine>,
+    /// How many are not.
+    pub(crate) dropped: u64,
+}
+
+impl Logs {
+    /// Takes a line, or counts it.
+    pub(crate) fn push(&mut self, level: Level, message: &str) {
+        if self.lines.len() >= LINES {
+            self.dropped += 1;
+            return;
+        }
+        // Cut before replacing, so that a long line costs no more than a short one; and after, since replacing grows.
+        let message = shortened(&printable(&shortened(message, LINE_BYTES)), LINE_BYTES);
+        self.lines.push(LogLine { level, message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_cleaned_and_counted() {
+        let mut logs = Logs::default();
+        logs.push(Level::Info, "a\x1b[2Jb\n");
+        assert_eq!(logs.lines[0].message, "a\u{fffd}[2Jb\u{fffd}");
+        for _ in 0..100 {
+            logs.push(Level::Warn, &"\n".repeat(5000));
+        }
+        assert_eq!((logs.lines.len(), logs.dropped), (64, 37));
+        assert!(logs.lines.iter().all(|line| line.message.len() <= 1024));
+    }
+}

@@ -1,0 +1,135 @@
+//! A loaded component, and one event through it.
+
+use std::fmt;
+
+use tidegate_core::{Digest, Event, Timestamp};
+use wasmtime::Store;
+
+use crate::{
+    Calls, Fault, LogLine, Sandbox,
+    bindings::{Policy, PolicyPre},
+    bounds::{printable, shortened},
+    calls::NoCalls,
+    convert,
+    guest::Guest,
+};
+
+/// Bytes of a bot's own error.
+const ERROR_BYTES: usize = 4096;
+
+/// A component that was checked and compiled. Cheap to clone; usable from many threads at once.
+#[derive(Clone)]
+pub struct Plugin {
+    sandbox: Sandbox,
+    pre: PolicyPre<Guest>,
+    digest: Digest,
+}
+
+/// How one event went.
+pub struct Handled {
+    /// What was given to [`Plugin::handle`], with all that the bot asked.
+    pub calls: Box<dyn Calls>,
+    /// Whether what it asked counts.
+    pub result: Result<(), Fault>,
+    /// The lines that it wrote, in every case.
+    pub logs: Vec<LogLine>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// What one event used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of memories and tables, at the end and so at most.
+    pub memory_bytes: u64,
+    /// Host calls, log lines apart.
+    pub host_calls: u32,
+    /// Bytes of strings and lists in those calls.
+    pub host_bytes: u64,
+    /// Effects that were accepted.
+    pub effects: u32,
+    /// Log lines beyond the 64 that are kept.
+    pub dropped_lines: u64,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { calls: _, result, logs, usage } = self;
+        f.debug_struct("Handled").field("result", result).field("logs", logs).field("usage", usage).finish()
+    }
+}
+
+impl Plugin {
+    pub(crate) fn new(sandbox: Sandbox, pre: PolicyPre<Guest>, digest: Digest) -> Self {
+        Self { sandbox, pre, digest }
+    }
+
+    /// The digest of the component's bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Lets the component check its settings, a JSON text. Nothing can be asked from there.
+    ///
+    /// # Errors
+    /// [`Fault::Error`] with the component's words if it does not take them; the others as in [`Plugin::handle`].
+    pub fn configure(&self, settings: &str) -> Result<(), Fault> {
+        let (_, result) =
+            self.run(Box::new(NoCalls), Timestamp::default(), |policy, store| policy.call_configure(store, settings));
+        result
+    }
+
+    /// Lets the component decide about one event, in a fresh instance. Blocks the thread: for a place in the pool, then
+    /// for at most about the deadline. An event of a kind that no bot is told ends well and runs nothing.
+    ///
+    /// What `calls` has taken in counts only if the result is `Ok`. A fault leaves nothing behind in the sandbox.
+    pub fn handle(&self, calls: Box<dyn Calls>, event: &Event, settings: &str) -> Handled {
+        let Some(told) = convert::event(event) else {
+            return Handled { calls, result: Ok(()), logs: Vec::new(), usage: Usage::default() };
+        };
+        let (guest, result) = self.run(calls, event.time, |policy, store| policy.call_handle(store, &told, settings));
+        let usage = Usage {
+            memory_bytes: guest.meter.used() as u64,
+            host_calls: guest.budget.calls_made(),
+            host_bytes: guest.budget.bytes_spent() as u64,
+            effects: guest.effects,
+            dropped_lines: guest.logs.dropped,
+        };
+        Handled { calls: guest.calls, result, logs: guest.logs.lines, usage }
+    }
+
+    fn run(
+        &self,
+        calls: Box<dyn Calls>,
+        now: Timestamp,
+        call: impl FnOnce(&Policy, &mut Store<Guest>) -> wasmtime::Result<Result<(), String>>,
+    ) -> (Guest, Result<(), Fault>) {
+        let inner = &*self.sandbox.0;
+        let options = &inner.options;
+        let _permit = inner.permits.acquire();
+        let _running = inner.ticker.enter();
+        let mut store = Store::new(&inner.engine, Guest::new(calls, now, options));
+        store.limiter(|guest| &mut guest.meter);
+        store.set_epoch_deadline(ticks(options));
+        store.set_hostcall_fuel(options.bytes_per_call);
+        let outcome = self.pre.instantiate(&mut store).and_then(|policy| call(&policy, &mut store));
+        let result = match outcome {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(said)) => Err(Fault::Error(printable(&shortened(&said, ERROR_BYTES)))),
+            Err(error) => Err(Fault::of(&error, options.deadline, &store.data().meter)),
+        };
+        (store.into_data(), result)
+    }
+}
+
+/// Ticks until the deadline: one more than fit in it, since the first may come at once.
+fn ticks(options: &crate::Options) -> u64 {
+    let ticks = options.deadline.as_nanos().div_ceil(options.tick.as_nanos().max(1));
+    u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1)
+}

@@ -1,0 +1,69 @@
+//! The sandbox itself: an engine, the world's functions, and what keeps time.
+
+use std::{fmt, sync::Arc};
+
+use tidegate_core::Digest;
+use wasmtime::{
+    Engine,
+    component::{Component, HasSelf, Linker},
+};
+
+use crate::{
+    Error, Options, Plugin,
+    bindings::{Policy, PolicyPre},
+    engine,
+    guest::Guest,
+    permits::Permits,
+    ticker::Ticker,
+    world,
+};
+
+/// Runs bots. Cheap to clone; all clones share one pool.
+#[derive(Clone)]
+pub struct Sandbox(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) options: Options,
+    pub(crate) ticker: Ticker,
+    pub(crate) permits: Permits,
+    linker: Linker<Guest>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// A sandbox of this size. Reserves address space for the whole pool at once, and no memory yet.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the options contradict each other or the address space is not to be had.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let failed = |error: &dyn fmt::Display| Error::Engine(error.to_string());
+        let engine = engine::build(&options)?;
+        let mut linker = Linker::new(&engine);
+        Policy::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(|e| failed(&e))?;
+        let ticker = Ticker::start(engine.weak(), options.tick).map_err(|e| failed(&e))?;
+        let permits = Permits::new(options.instances);
+        Ok(Self(Arc::new(Inner { engine, options, ticker, permits, linker })))
+    }
+
+    /// Checks and compiles a component. Nothing of it runs. Takes some tens of milliseconds for a small one.
+    ///
+    /// # Errors
+    /// Bytes that are too many, no component, for another version of the world, or wanting more than the world has;
+    /// each says which.
+    pub fn load(&self, bytes: &[u8]) -> Result<Plugin, Error> {
+        let inner = &self.0;
+        world::check_header(bytes, inner.options.component_bytes)?;
+        let component =
+            Component::from_binary(&inner.engine, bytes).map_err(|error| Error::Invalid(format!("{error:#}")))?;
+        world::check(&component)?;
+        let pre = inner.linker.instantiate_pre(&component).and_then(PolicyPre::new);
+        let pre = pre.map_err(|error| Error::World(format!("{error:#}")))?;
+        Ok(Plugin::new(self.clone(), pre, Digest::of(bytes)))
+    }
+}

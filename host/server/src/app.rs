@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use tidegate_engine::Host;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::Failure;
+
+/// What every handler has.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) host: Host,
+    /// Cancelled when the server stops: long polls and streams end then.
+    pub(crate) stop: CancellationToken,
+}
+
+impl App {
+    /// Waits for `answer` no longer than until the server stops; `None` then.
+    pub(crate) async fn unless_stopped<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        self.stop.run_until_cancelled(answer).await
+    }
+}
+
+/// The longest that a request may be held back.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What `?wait=SECONDS` means: none is 0, more than a minute is a minute.
+///
+/// # Errors
+/// A number that is no length of time.
+pub(crate) fn wait(seconds: Option<f64>) -> Result<Duration, Failure> {
+    let seconds = seconds.unwrap_or_default();
+    Duration::try_from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64()))
+        .ok()
+        .filter(|_| !seconds.is_nan())
+        .ok_or_else(|| Failure::bad_request(format!("`wait` is {seconds}; give seconds, 0 to 60")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_bounded() {
+        assert_eq!(wait(None).unwrap(), Duration::ZERO);
+        assert_eq!(wait(Some(1.5)).unwrap(), Duration::from_millis(1500));
+        assert_eq!(wait(Some(1e300)).unwrap(), LONGEST_WAIT);
+        for bad in [-1.0, f64::NAN, f64::NEG_INFINITY] {
+            assert!(wait(Some(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Request bodies: bounded, and strict about what they hold.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, StatusCode, header},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use tidegate_core::Code;
+
+use super::Failure;
+
+/// Bytes of a JSON body: a bot's settings of 64 KiB, escaped, with room to spare.
+const JSON_BYTES: usize = 256 << 10;
+/// For the whole body to arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A JSON body.
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A JSON body that may be left out.
+pub(crate) struct Optional<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+    type Rejection = Failure;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        refuse_type(request.headers(), &["application/json"])?;
+        parse(&read(request, JSON_BYTES).await?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for Optional<T> {
+    type Rejection = Failure;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let headers = request.headers().clone();
+        let bytes = read(request, JSON_BYTES).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        refuse_type(&headers, &["application/json"])?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Refuses a body that says it is something else. One that says nothing is taken for what is wanted.
+pub(crate) fn refuse_type(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Failure> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if wanted.iter().any(|one| essence.eq_ignore_ascii_case(one)) {
+        return Ok(());
+    }
+    let detail = format!("the content-type is {given:?}; send {}", wanted.join(" or "));
+    Err(Failure::bad_request(detail).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+}
+
+/// The whole body, at most `limit` bytes of it.
+///
+/// # Errors
+/// It is larger, does not arrive in time, or the connection broke.
+pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, Failure> {
+    let mut body = request.into_body();
+    let too_large = || Failure::new(Code::TooLarge, format!("the body may have {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        discard(body).await;
+        return Err(too_large());
+    }
+    match tokio::time::timeout(PATIENCE, Limited::new(&mut body, limit).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            Err(too_large())
+        }
+        Ok(Err(error)) => Err(Failure::bad_request(format!("the body could not be read: {error}"))),
+        Err(_) => {
+            Err(Failure::bad_request("the body did not arrive within a minute")
+                .with_status(StatusCode::REQUEST_TIMEOUT))
+        }
+    }
+}
+
+/// Takes what the client is still sending, within bounds: one that is cut off while it writes often never sees the answer.
+async fn discard(mut body: Body) {
+    const BYTES: usize = 256 << 20;
+    let drain = async {
+        let mut seen = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            seen += frame.data_ref().map_or(0, Bytes::len);
+            if seen > BYTES {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(5), drain).await;
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
+}
+
+/// Parses once more to say where it went wrong; the common, correct case is not made to pay for it.
+fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Failure {
+    if bytes.is_empty() {
+        return Failure::bad_request("the body is empty; send a JSON object");
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let place = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(error) if error.path().iter().next().is_some() => format!("field `{}`: ", error.path()),
+        _ => String::new(),
+    };
+    Failure::bad_request(format!("{place}{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_api::{Begin, Commit};
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_body_is_explained() {
+        for (body, said) in [
+            ("", "empty"),
+            ("{", "EOF"),
+            ("[]", "invalid"),
+            (r#"{"run":"a","step":-1,"rank":0,"world_size":1}"#, "field `step`"),
+            (r#"{"run":"a","step":1,"rank":99999999999,"world_size":1}"#, "field `rank`"),
+            (r#"{"run":"a","step":1,"rank":0}"#, "world_size"),
+            (r#"{"run":"a","step":1,"rank":0,"world_size":1,"colour":"red"}"#, "colour"),
+            (r#"{"run":"a","step":1,"rank":0,"world_size":1} x"#, "trailing"),
+        ] {
+            let problem = parse::<Begin>(body.as_bytes()).unwrap_err().into_problem();
+            assert_eq!(problem.code, "TG0002");
+            assert!(problem.detail.contains(said), "{body}: {}", problem.detail);
+        }
+    }
+
+    #[test]
+    fn a_metric_that_is_no_number_is_refused() {
+        for body in [r#"{"metrics":{"loss":NaN}}"#, r#"{"metrics":{"loss":"low"}}"#, r#"{"metrics":{"loss":1e999}}"#] {
+            assert!(parse::<Commit>(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let deep = "[".repeat(100_000);
+        assert!(parse::<serde_json::Value>(deep.as_bytes()).is_err());
+    }
+}

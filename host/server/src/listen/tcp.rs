@@ -1,0 +1,26 @@
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::Error;
+
+/// Listens on a loopback address.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    if !address.ip().is_loopback() {
+        return Err(Error::NotLoopback(address));
+    }
+    TcpListener::bind(address).await.map_err(|source| Error::Tcp { address, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_never_listens_off_the_loopback_interface() {
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+            assert!(matches!(bind(address.parse().unwrap()).await, Err(Error::NotLoopback(_))), "{address}");
+        }
+        assert!(bind("127.0.0.1:0".parse().unwrap()).await.is_ok());
+    }
+}

@@ -1,0 +1,108 @@
+//! Saves in progress. `begin` and `commit` are on the trainer's path: each is one call of the engine and nothing else.
+
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use tidegate_api::{Begin, Commit, Committed, Page, Save};
+use tidegate_core::{Code, Metrics, Rank, SaveId, Step, WorldSize, limits};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    http::{Failure, Json, Optional, Path, Peer, Problems, rfc3339},
+};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(begin, list))
+        .routes(routes!(commit))
+        .routes(routes!(touch))
+        .routes(routes!(abort))
+}
+
+fn show(save: tidegate_engine::Save) -> Save {
+    Save {
+        save_id: save.id.into(),
+        run: save.run.into(),
+        step: save.step.get(),
+        rank: save.rank.get(),
+        path: save.path.to_string_lossy().into_owned(),
+        expires_at: rfc3339(save.expires),
+    }
+}
+
+/// Begin a save: room is set aside, and a staging directory is answered. Write any files below it, then commit.
+#[utoipa::path(post, operation_id = "saves_begin", path = "/v1/saves", tag = "saves",
+    request_body = Begin, responses((status = 201, body = Save, description = "A new staging directory"), Problems))]
+async fn begin(State(app): State<App>, peer: Peer, Json(asked): Json<Begin>) -> Result<Response, Failure> {
+    if asked.bytes.is_some_and(|bytes| bytes > limits::SHARD_BYTES) {
+        let detail = format!("`bytes` is {:?}; a shard may have {} (16 TiB)", asked.bytes, limits::SHARD_BYTES);
+        return Err(Failure::new(Code::BadName, detail));
+    }
+    let begin = tidegate_engine::Begin {
+        run: asked.run.parse()?,
+        step: Step::try_from(asked.step)?,
+        rank: Rank::try_from(u64::from(asked.rank))?,
+        world_size: WorldSize::try_from(u64::from(asked.world_size))?,
+        bytes: asked.bytes,
+        writer: peer.writer(),
+    };
+    let save = show(app.host.begin(begin).await?);
+    let location = HeaderValue::try_from(format!("/v1/saves/{}", save.save_id));
+    let mut response = (StatusCode::CREATED, Answer(save)).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// The saves in progress.
+#[utoipa::path(get, operation_id = "saves_list", path = "/v1/saves", tag = "saves",
+    responses((status = 200, body = Page<Save>, description = "The saves"), Problems))]
+async fn list(State(app): State<App>) -> Answer<Page<Save>> {
+    let items = app.host.saves().into_iter().map(show).collect();
+    Answer(Page { items, next: None })
+}
+
+/// Commit a save. When the answer comes, the shard survives `kill -9` and power loss. Committing the same save again
+/// gives the same answer.
+#[utoipa::path(post, operation_id = "saves_commit", path = "/v1/saves/{id}/commit", tag = "saves",
+    params(("id" = String, Path, description = "The save")), request_body = Option<Commit>,
+    responses((status = 200, body = Committed, description = "What was committed"), Problems))]
+async fn commit(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Optional(asked): Optional<Commit>,
+) -> Result<Answer<Committed>, Failure> {
+    let done = app.host.commit(&id.parse::<SaveId>()?, Metrics::try_from(asked.metrics)?).await?;
+    Ok(Answer(Committed {
+        run: done.run.into(),
+        step: done.step.get(),
+        rank: done.rank.get(),
+        bytes: done.bytes,
+        files: done.files,
+        complete: done.complete,
+        seq: done.seq,
+        reused: done.reused,
+    }))
+}
+
+/// Say that a save is still being written: its deadline moves.
+#[utoipa::path(post, operation_id = "saves_touch", path = "/v1/saves/{id}/touch", tag = "saves",
+    params(("id" = String, Path, description = "The save")),
+    responses((status = 200, body = Save, description = "The save, with its new deadline"), Problems))]
+async fn touch(State(app): State<App>, Path(id): Path<String>) -> Result<Answer<Save>, Failure> {
+    Ok(Answer(show(app.host.touch(&id.parse()?).await?)))
+}
+
+/// Abort a save: what was written is removed.
+#[utoipa::path(delete, operation_id = "saves_abort", path = "/v1/saves/{id}", tag = "saves",
+    params(("id" = String, Path, description = "The save")),
+    responses((status = 204, description = "Nothing of it is left"), Problems))]
+async fn abort(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    app.host.abort(&id.parse()?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

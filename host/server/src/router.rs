@@ -1,0 +1,43 @@
+//! All routes, and what is answered where there is none.
+
+use axum::{
+    Router,
+    http::{Method, StatusCode, Uri, header},
+    routing::get,
+};
+use bytes::Bytes;
+use tidegate_core::Code;
+use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{app::App, http::Failure, openapi::About, resource};
+
+/// The documented routes, with the document.
+pub(crate) fn routes() -> (Router<App>, Document) {
+    OpenApiRouter::with_openapi(About::openapi()).merge(resource::all()).split_for_parts()
+}
+
+/// The whole service over one host.
+pub(crate) fn service(app: App) -> Router {
+    let document = Bytes::from(crate::openapi::document());
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    routes()
+        .0
+        .route("/v1/openapi.json", get(move || async move { (json, document) }))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(app)
+}
+
+async fn no_such_route(method: Method, uri: Uri) -> Failure {
+    Failure::new(Code::NoSuchRoute, format!("{method} {}", shown(&uri)))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Failure {
+    let detail = format!("{} does not answer to {method}; the Allow header says to what", shown(&uri));
+    Failure::new(Code::NoSuchRoute, detail).with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+fn shown(uri: &Uri) -> String {
+    uri.path().chars().take(200).collect()
+}

@@ -1,0 +1,84 @@
+use std::{path::PathBuf, time::Duration};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tidegate_client::{
+    Client, Error,
+    api::{Restore, RestoreRequest, RestoreState, StepChoice},
+};
+
+use crate::{
+    exit::Failure,
+    show::{Out, bytes},
+};
+
+/// Bring a checkpoint's exact bytes back into a new directory
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run
+    run: String,
+    /// The step, or `latest`: the newest complete one
+    #[arg(long, default_value = "latest")]
+    step: String,
+    /// The directory; it must not exist yet, and gets one directory a rank: rank-00000, ...
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// Only these ranks
+    #[arg(long, value_delimiter = ',', value_name = "RANK,...")]
+    ranks: Option<Vec<u32>>,
+}
+
+pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
+    let step = match args.step.parse() {
+        Ok(step) => StepChoice::Step(step),
+        Err(_) if args.step == "latest" => StepChoice::Name(args.step),
+        Err(_) => return Err(Failure::Usage(format!("--step is {:?}: give a number, or latest", args.step))),
+    };
+    let into = std::path::absolute(&args.to)?.into_os_string().into_string();
+    let into = into.map_err(|path| Failure::Usage(format!("--to {} is not UTF-8", path.display())))?;
+    let request = RestoreRequest { run: args.run, step, ranks: args.ranks, into: Some(into) };
+    let begun = client.restore(&request, Duration::ZERO).await?;
+    let id = begun.id.clone();
+    let restored = tokio::select! {
+        restored = finish(client, begun, out) => restored?,
+        _ = tokio::signal::ctrl_c() => {
+            client.release_restore(&id).await?;
+            return Err(Failure::Interrupted);
+        }
+    };
+    // The directory is the caller's; the host need not remember it.
+    let _ = client.release_restore(&id).await;
+    if let Some(problem) = restored.error {
+        return Err(Error::Problem(Box::new(problem)).into());
+    }
+    out.value(&restored, || text(&restored))
+}
+
+/// Waits for the end, with a bar on a terminal.
+async fn finish(client: &Client, mut restore: Restore, out: Out) -> Result<Restore, Failure> {
+    let bar = if out.json { ProgressBar::hidden() } else { ProgressBar::new(restore.bytes_total) };
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {binary_bytes_per_sec}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(format!("{} step {}", restore.run, restore.step));
+    // A bar must move; where there is none, one request a while is enough.
+    let wait = Duration::from_millis(if bar.is_hidden() { 10_000 } else { 250 });
+    while restore.state == RestoreState::Running {
+        restore = client.restore_state(&restore.id, wait).await?;
+        bar.set_length(restore.bytes_total);
+        bar.set_position(restore.bytes_done);
+    }
+    bar.finish_and_clear();
+    Ok(restore)
+}
+
+fn text(restore: &Restore) -> String {
+    format!(
+        "{} step {}: {} in {:.2} s, every block verified ({} from nvme, {} from object)\n{}",
+        restore.run,
+        restore.step,
+        bytes(restore.bytes_total),
+        restore.seconds,
+        bytes(restore.from.nvme),
+        bytes(restore.from.object),
+        restore.path,
+    )
+}

@@ -1,0 +1,66 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_core::{BotName, Grants, Triggers};
+
+/// `[bots]`: which are there from the start.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BotsSection {
+    /// The directory of the components below. Default = `plugins` beside the executable.
+    pub(crate) plugins: Option<PathBuf>,
+    /// Bots by name; each is installed, or changed to what is said here, when the host starts.
+    pub(crate) install: BTreeMap<BotName, BotConfig>,
+}
+
+/// `[bots.install.NAME]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BotConfig {
+    /// The component's file; a relative path is taken below `bots.plugins`.
+    pub(crate) plugin: PathBuf,
+    /// Its settings.
+    #[serde(default = "nothing")]
+    pub(crate) settings: Value,
+    /// What it may do. Default = nothing.
+    #[serde(default)]
+    pub(crate) grants: Grants,
+    /// What wakes it. Default = nothing.
+    #[serde(default)]
+    pub(crate) triggers: Triggers,
+}
+
+fn nothing() -> Value {
+    json!({})
+}
+
+/// Where first-party components are when nobody says so: installed beside the executable, or built by the workspace that
+/// the executable is built by.
+pub(super) fn plugins_near(executable: &Path) -> Option<PathBuf> {
+    let beside = executable.parent()?;
+    let candidates = [Some(beside.join("plugins")), beside.parent().map(|target| target.join("plugins"))];
+    candidates.into_iter().flatten().find(|dir| dir.is_dir())
+}
+
+/// The two first-party bots as `dev` installs them: copy everything at once (there is one host, so nothing to spread),
+/// keep the last three on NVMe.
+pub(super) fn for_dev() -> Value {
+    json!({
+        "replicate": {
+            "plugin": "replicate.wasm",
+            "settings": { "jitter_seconds": 0.0 },
+            "grants": { "read": ["*"], "replicate": ["*"], "targets": ["default"] },
+            "triggers": { "events": ["checkpoint-complete", "checkpoint-replicated"] },
+        },
+        "prune": {
+            "plugin": "prune.wasm",
+            "settings": { "keep_last": 3 },
+            "grants": { "read": ["*"], "prune": ["*"], "tiers": ["nvme"] },
+            "triggers": { "events": ["checkpoint-complete", "checkpoint-sealed", "checkpoint-replicated"] },
+        },
+    })
+}

@@ -1,0 +1,176 @@
+//! Where the configuration comes from.
+
+use std::{net::SocketAddr, path::Path};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use url::Url;
+
+use super::{Config, bots};
+use crate::exit::Failure;
+
+/// Variables of the configuration have two underscores between section and key; others, such as `TIDEGATE_SOCKET`, are
+/// not its business.
+fn environment() -> Env {
+    Env::prefixed("TIDEGATE_").filter(|name| name.as_str().contains("__")).split("__")
+}
+
+/// The configuration of `tidegate run`.
+pub(crate) fn from_file(path: &Path) -> Result<Config, Failure> {
+    if !path.is_file() {
+        return Err(Failure::Usage(format!("there is no configuration file {}", path.display())));
+    }
+    read(Figment::new().merge(Toml::file_exact(path)).merge(environment()))
+}
+
+/// The configuration of `tidegate dev`: defaults, variables, then arguments.
+pub(crate) fn for_dev(
+    dir: &Path,
+    listen: Option<SocketAddr>,
+    object: Option<&str>,
+    plugins: Option<&Path>,
+) -> Result<Config, Failure> {
+    let dir = std::path::absolute(dir)?;
+    let url =
+        Url::from_directory_path(dir.join("object")).map_err(|()| anyhow::anyhow!("{} is no path", dir.display()))?;
+    let mut figment = Figment::new()
+        .merge(Serialized::default("host.name", "dev"))
+        .merge(Serialized::default("host.dir", &dir))
+        .merge(Serialized::default("api.listen", "127.0.0.1:7070"))
+        .merge(Serialized::default("object.url", url.as_str().trim_end_matches('/')))
+        .merge(Serialized::default("bots.install", bots::for_dev()))
+        .merge(environment());
+    if let Some(listen) = listen {
+        figment = figment.merge(Serialized::default("api.listen", listen));
+    }
+    if let Some(object) = object {
+        figment = figment.merge(Serialized::default("object.url", object));
+    }
+    if let Some(plugins) = plugins {
+        figment = figment.merge(Serialized::default("bots.plugins", plugins));
+    }
+    read(figment)
+}
+
+fn read(figment: Figment) -> Result<Config, Failure> {
+    let mut config: Config = figment.extract().map_err(|error| {
+        let lines = error.into_iter().map(|one| one.to_string());
+        Failure::Usage(format!("the configuration is not valid: {}", lines.collect::<Vec<_>>().join("; ")))
+    })?;
+    let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
+    if config.host.dir.to_str().is_none() || config.tier_path().to_str().is_none() {
+        return usage("host.dir and tier.path must be UTF-8: clients are told paths below them");
+    }
+    if !(1..=64).contains(&config.host.workers) {
+        return usage("host.workers is 1 to 64");
+    }
+    if !(1..=2).contains(&config.policy.copies) {
+        return usage("policy.copies is 1 or 2: there are two tiers");
+    }
+    if config.tier.hash_threads.is_some_and(|threads| !(1..=64).contains(&threads)) {
+        return usage("tier.hash_threads is 1 to 64");
+    }
+    for bot in config.bots.install.iter() {
+        if let Some(kind) = bot.1.triggers.unknown() {
+            return Err(Failure::Usage(format!("bots.install.{}.triggers.events: there is no kind {kind:?}", bot.0)));
+        }
+    }
+    // Clients work elsewhere: what they are told must not depend on where this process was started.
+    config.host.dir = std::path::absolute(&config.host.dir)?;
+    for path in [&mut config.tier.path, &mut config.api.socket, &mut config.bots.plugins].into_iter().flatten() {
+        *path = std::path::absolute(&*path)?;
+    }
+    if config.bots.plugins.is_none() {
+        config.bots.plugins = std::env::current_exe().ok().and_then(|executable| bots::plugins_near(&executable));
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+        [host]
+        name = "node-7"
+        cluster = "blue"
+        dir = "/var/lib/tidegate"
+        [tier]
+        path = "/nvme/tidegate"
+        reserve_bytes = 1073741824
+        hash_threads = 4
+        [api]
+        socket = "/run/tidegate/tidegate.sock"
+        listen = "127.0.0.1:7070"
+        [object]
+        url = "s3://bucket/prefix"
+        verify = "checksum"
+        concurrency = 16
+        part_bytes = 16777216
+        [object.options]
+        region = "eu-central-1"
+        secret_access_key = "hunter2"
+        allow_http = true
+        [bots]
+        plugins = "/usr/lib/tidegate/plugins"
+        [bots.install.replicate]
+        plugin = "replicate.wasm"
+        settings = { jitter_seconds = 1.5 }
+        grants = { read = ["*"], replicate = ["gpt-*"], targets = ["default"] }
+        triggers = { events = ["checkpoint-complete"] }
+        [policy]
+        copies = 2
+    "#;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let config = read(Figment::new().merge(Toml::string(text)));
+        config.map_err(|failure| match failure {
+            Failure::Usage(message) => message,
+            other => format!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_whole_file_is_read() {
+        let config = parse(WHOLE).unwrap();
+        assert_eq!(config.object.options["allow_http"].0, "true");
+        assert_eq!(config.socket(), Path::new("/run/tidegate/tidegate.sock"));
+        assert_eq!(config.bots.install.len(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let shown = format!("{:?}", parse(WHOLE).unwrap());
+        assert!(shown.contains("secret_access_key") && !shown.contains("hunter2"), "{shown}");
+        let broken = WHOLE.replace("\"hunter2\"", "[\"hunter2\"]");
+        assert!(!parse(&broken).unwrap_err().contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_valid_is_refused_by_name() {
+        for (from, to, said) in [
+            ("hash_threads", "hash_thread", "hash_thread"),
+            ("[policy]", "[polcy]", "polcy"),
+            ("copies = 2", "copies = 3", "policy.copies"),
+            ("\"node-7\"", "\"../node\"", "host name"),
+            ("concurrency = 16", "concurrency = \"many\"", "object.concurrency"),
+            ("checkpoint-complete", "checkpoint-compleat", "checkpoint-compleat"),
+            ("reserve_bytes = 1073741824", "reserve_bytes = -1", "reserve_bytes"),
+        ] {
+            let error = parse(&WHOLE.replace(from, to)).unwrap_err();
+            assert!(error.contains(said), "{to}: {error}");
+        }
+        assert!(parse("").unwrap_err().contains("host"));
+    }
+
+    #[test]
+    fn dev_needs_nothing_to_be_said() {
+        let config = for_dev(Path::new("some-dir"), None, None, None).unwrap();
+        assert!(config.host.dir.is_absolute() && config.socket().ends_with("some-dir/tidegate.sock"));
+        assert!(config.object.url.starts_with("file:///") && config.object.url.ends_with("some-dir/object"));
+        let bots: Vec<&str> = config.bots.install.keys().map(|name| name.as_str()).collect();
+        assert_eq!(bots, ["prune", "replicate"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! The bots that the configuration names.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use tidegate_core::{BotName, Code};
+use tidegate_engine::{BotSpec, Host};
+
+use crate::config::{BotConfig, BotsSection};
+
+/// What becomes of a bot that is installed already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It becomes what the configuration says.
+    Replace,
+    /// It keeps its settings, grants and triggers, and gets the new component.
+    Keep,
+}
+
+/// Installs them. Answers the names of those that are there, and a note for each that could not be.
+pub(crate) async fn install(host: &Host, bots: &BotsSection, existing: Existing) -> (Vec<BotName>, Vec<String>) {
+    let (mut installed, mut notes) = (Vec::new(), Vec::new());
+    for (name, bot) in &bots.install {
+        match install_one(host, bots.plugins.as_deref(), name, bot, existing).await {
+            Ok(()) => installed.push(name.clone()),
+            Err(error) => notes.push(format!("bot {name} is not installed: {error:#}")),
+        }
+    }
+    (installed, notes)
+}
+
+async fn install_one(
+    host: &Host,
+    plugins: Option<&Path>,
+    name: &BotName,
+    bot: &BotConfig,
+    existing: Existing,
+) -> Result<()> {
+    let path = locate(plugins, &bot.plugin)?;
+    let component = tokio::fs::read(&path).await.with_context(|| format!("can't read {}", path.display()))?;
+    let plugin = host.add_plugin(component.into()).await.with_context(|| path.display().to_string())?.digest;
+    let known = match host.bot(name).await {
+        Ok(known) => Some(known.spec),
+        Err(error) if error.code == Code::UnknownBot => None,
+        Err(error) => return Err(error.into()),
+    };
+    let wanted = match (&known, existing) {
+        (Some(known), Existing::Keep) => BotSpec { plugin, ..known.clone() },
+        _ => BotSpec {
+            plugin,
+            settings: bot.settings.clone(),
+            grants: bot.grants.clone(),
+            triggers: bot.triggers.clone(),
+        },
+    };
+    if known.as_ref() != Some(&wanted) {
+        host.install(name.clone(), wanted).await?;
+    }
+    Ok(())
+}
+
+fn locate(plugins: Option<&Path>, plugin: &Path) -> Result<PathBuf> {
+    if plugin.is_absolute() {
+        return Ok(plugin.to_owned());
+    }
+    let missing = || {
+        anyhow!(
+            "no directory of components was found: `cargo xtask plugins` builds the first-party ones; \
+             name it with --plugins or `bots.plugins`"
+        )
+    };
+    Ok(plugins.ok_or_else(missing)?.join(plugin))
+}

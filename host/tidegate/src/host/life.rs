@@ -1,0 +1,83 @@
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::Context;
+use tidegate_core::BotName;
+use tidegate_server::{Listen, Server};
+
+use super::{bots, signals};
+use crate::{config::Config, exit::Failure, host::Existing, wiring};
+
+/// A host that takes requests now.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) socket: PathBuf,
+    /// The loopback address, if there is one.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) bots: Vec<BotName>,
+    /// What is not as it was asked for.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What differs between `dev` and `run`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// A TCP port that is taken is replaced by a free one.
+    pub(crate) any_port: bool,
+    /// See [`Existing`].
+    pub(crate) bots: Existing,
+}
+
+/// Runs a host until Ctrl-C, SIGTERM, or an index that can't be synced. `announce` is called when it takes requests.
+pub(crate) fn live(
+    config: &Config,
+    manner: Manner,
+    announce: impl FnOnce(&Running) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.host.workers)
+        .thread_name("tidegate")
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(config, manner, announce))
+}
+
+async fn run(
+    config: &Config,
+    manner: Manner,
+    announce: impl FnOnce(&Running) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let stop = signals::watch()?;
+    let mut notes = Vec::new();
+    // The sockets come first: while they are open, no other host takes the directory for abandoned.
+    let server = bind(config, manner.any_port, &mut notes).await?;
+    let Some(host) = stop.run_until_cancelled(wiring::start(config)).await else { return Err(Failure::Interrupted) };
+    let host = host.context("the host could not be started")?;
+    let (installed, missing) = bots::install(&host, &config.bots, manner.bots).await;
+    notes.extend(missing);
+    let socket = server.socket().map_or_else(|| config.socket(), PathBuf::from);
+    announce(&Running { socket, address: server.address(), bots: installed, notes })?;
+    let outcome = tokio::select! {
+        () = server.serve(host.clone(), stop.clone()) => Ok(()),
+        () = host.broken() => Err(anyhow::anyhow!("the index could not be synced: the host ends, and recovers at its next start")),
+    };
+    stop.cancel();
+    host.drain().await;
+    tracing::info!("stopped");
+    Ok(outcome?)
+}
+
+async fn bind(config: &Config, any_port: bool, notes: &mut Vec<String>) -> Result<Server, Failure> {
+    std::fs::create_dir_all(&config.host.dir)
+        .with_context(|| format!("can't make the host's directory {}", config.host.dir.display()))?;
+    let mut listen = Listen { socket: Some(config.socket()), address: config.api.listen };
+    let server = match (Server::bind(&listen).await, listen.address) {
+        (Err(error), Some(mut address)) if any_port && error.port_taken() => {
+            notes.push(format!("{address} is taken by somebody else; a free port is used"));
+            address.set_port(0);
+            listen.address = Some(address);
+            Server::bind(&listen).await
+        }
+        (server, _) => server,
+    };
+    Ok(server.map_err(anyhow::Error::from)?)
+}

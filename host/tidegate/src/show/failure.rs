@@ -1,0 +1,107 @@
+//! Errors: what happened, and what to do next.
+
+use std::fmt;
+
+use miette::{Diagnostic, Report};
+use serde_json::json;
+use tidegate_client::Error;
+
+use crate::exit::Failure;
+
+/// A failure as it is shown.
+#[derive(Debug)]
+struct Shown {
+    message: String,
+    code: Option<String>,
+    help: Option<String>,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Shown {}
+
+impl Diagnostic for Shown {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.code.as_ref().map(|code| Box::new(code) as Box<dyn fmt::Display>)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+}
+
+fn describe(failure: &Failure) -> Shown {
+    let (message, code, help) = match failure {
+        Failure::Client(Error::Problem(problem)) => {
+            let problem = problem.clone();
+            let message = if problem.detail.is_empty() {
+                problem.title
+            } else {
+                format!("{}: {}", problem.title, problem.detail)
+            };
+            (message, Some(problem.code), Some(problem.hint))
+        }
+        Failure::Client(error @ Error::Unreachable { .. }) => {
+            let help = "Start one with `tidegate dev`, or name its socket with --socket or TIDEGATE_SOCKET.";
+            (error.to_string(), None, Some(help.to_owned()))
+        }
+        Failure::Client(error) => (error.to_string(), None, None),
+        Failure::Usage(message) => (message.clone(), None, Some("`tidegate --help` tells what there is.".to_owned())),
+        Failure::Other(error) => (format!("{error:#}"), None, None),
+        Failure::Interrupted => ("interrupted".to_owned(), None, None),
+    };
+    Shown { message, code, help }
+}
+
+/// Says on standard error what went wrong.
+pub(crate) fn show(failure: &Failure, as_json: bool) {
+    let shown = describe(failure);
+    if as_json {
+        eprintln!("{}", json!({ "error": { "code": shown.code, "message": shown.message, "hint": shown.help } }));
+    } else {
+        eprintln!("{:?}", Report::new(shown));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_client::{Address, api::Problem};
+
+    use super::*;
+
+    fn rendered(failure: &Failure) -> String {
+        let mut text = String::new();
+        let theme = miette::GraphicalTheme::unicode_nocolor();
+        let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(90);
+        handler.render_report(&mut text, &describe(failure)).unwrap();
+        text
+    }
+
+    #[test]
+    fn errors_say_what_to_do_next() {
+        let problem = Problem {
+            kind: "/errors/TG0005".into(),
+            title: "The run is not known".into(),
+            status: 404,
+            detail: "run gtp is not known".into(),
+            code: "TG0005".into(),
+            hint: "`tidegate status` lists the runs; the name is case-sensitive.".into(),
+        };
+        let unreachable = Error::Unreachable {
+            address: Address::Unix("/run/tidegate.sock".into()),
+            source: std::io::ErrorKind::ConnectionRefused.into(),
+        };
+        let shown = [
+            Failure::Client(Error::Problem(Box::new(problem))),
+            Failure::Client(unreachable),
+            Failure::Usage("--step is \"last\": give a number, or latest".into()),
+            Failure::Other(anyhow::anyhow!("no such file").context("can't read bot.wasm")),
+        ]
+        .map(|failure| rendered(&failure));
+        insta::assert_snapshot!("errors", shown.join("\n"));
+    }
+}

@@ -1,0 +1,9 @@
+//! How results and errors look.
+
+mod failure;
+mod out;
+mod table;
+
+pub(crate) use failure::show as failure;
+pub(crate) use out::{Out, bytes, fields, moment, print};
+pub(crate) use table::Table;

@@ -1,0 +1,46 @@
+//! The one place where the parts are put together: configuration in, a running engine out.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use tidegate_core::{Clock, SystemClock};
+use tidegate_engine::{Host, Options};
+use tidegate_replica::{Target, Verify};
+use tidegate_sandbox::Sandbox;
+use tidegate_store::Store;
+
+use crate::config::{Config, ObjectSection};
+
+/// Opens the tier, the object target and the sandbox, and starts the loop over them.
+pub(crate) async fn start(config: &Config) -> Result<Host> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let mut options = tidegate_store::Options::new(config.tier_path(), config.host.name.clone());
+    options.reserve_bytes = config.tier.reserve_bytes.unwrap_or(options.reserve_bytes);
+    options.hash_threads = config.tier.hash_threads.unwrap_or(options.hash_threads);
+    options.wanted_copies = config.policy.copies;
+    let at = clock.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(options, at)).await?;
+    let (store, recovered) = opened.context("the NVMe tier could not be opened")?;
+    tracing::info!(?recovered, "the tier is open");
+    let target = target(&config.object).context("the object target can't be used")?;
+    let sandbox = Sandbox::new(tidegate_sandbox::Options::default()).context("the sandbox could not be made")?;
+    let options = Options {
+        name: config.host.name.clone(),
+        plugins: config.plugins_path(),
+        wanted_copies: config.policy.copies,
+        uploads: 2,
+        drain: std::time::Duration::from_secs(20),
+    };
+    Ok(Host::start(options, clock, Arc::new(store), Arc::new(target), sandbox).await?)
+}
+
+fn target(section: &ObjectSection) -> Result<Target> {
+    let mut options = tidegate_replica::Options::default();
+    options.concurrency = section.concurrency.unwrap_or(options.concurrency);
+    options.part_bytes = section.part_bytes.unwrap_or(options.part_bytes);
+    if let Some(verify) = &section.verify {
+        options.verify = verify.parse::<Verify>().map_err(|error| anyhow!("object.verify: {error}"))?;
+    }
+    options.store = section.options.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect();
+    Ok(Target::open(section.name.clone(), &section.url, options)?)
+}

@@ -1,0 +1,74 @@
+//! One `cargo build` for all plugins, and which files it says it made.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{Error, Progress, Toolchain, process::run_with};
+
+/// A line of `--message-format=json`; the other kinds of message have no `filenames`.
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    package_id: String,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+}
+
+/// Builds the packages and returns the module of each, in their order.
+pub(crate) fn build(
+    toolchain: &Toolchain,
+    workspace: &Path,
+    packages: &[&str],
+    progress: Progress<'_>,
+) -> Result<Vec<PathBuf>, Error> {
+    let mut command = toolchain.cargo_build(workspace);
+    command.args(["--profile", "plugin", "--message-format=json-render-diagnostics", "--target-dir"]);
+    command.arg(Path::new("target").join("wasm"));
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let messages = run_with(&mut command, None, progress)?.ok()?;
+    packages.iter().map(|package| module_of(&messages, package)).collect()
+}
+
+/// The last `.wasm` file that cargo reported for the package.
+fn module_of(messages: &str, package: &str) -> Result<PathBuf, Error> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| package_name(&message.package_id) == Some(package))
+        .flat_map(|message| message.filenames)
+        .rfind(|file| file.extension().is_some_and(|e| e == "wasm"))
+        .ok_or_else(|| Error::NoModule { package: package.to_owned() })
+}
+
+/// The name in a package id: `path+file:///w/plugins/prune#tidegate-plugin-prune@0.1.0`, or `path+file:///w/prune#0.1.0`
+/// when the folder has the package's name.
+fn package_name(id: &str) -> Option<&str> {
+    let (url, fragment) = id.rsplit_once('#')?;
+    match fragment.split_once('@') {
+        Some((name, _version)) => Some(name),
+        None => url.rsplit('/').next(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_is_the_wasm_file_that_cargo_reports() {
+        let messages = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/plugins/prune#tidegate-plugin-prune@0.1.0","filenames":["/t/a.rlib","/t/a.wasm"]}
+{"reason":"compiler-artifact","package_id":"path+file:///w/other#0.1.0","filenames":["/t/other.wasm"]}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(module_of(messages, "tidegate-plugin-prune").unwrap(), Path::new("/t/a.wasm"));
+        assert_eq!(module_of(messages, "other").unwrap(), Path::new("/t/other.wasm"));
+    }
+
+    #[test]
+    fn a_package_that_is_no_cdylib_is_told_how_to_become_one() {
+        let error = module_of("{\"reason\":\"build-finished\"}", "x").unwrap_err().to_string();
+        assert!(error.contains("cdylib"), "{error}");
+    }
+}

@@ -1,0 +1,60 @@
+//! From the packages of a workspace to components in a folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Progress, Toolchain, cargo, component};
+
+/// The prefix of a plugin's package, which its file does not bear.
+const PREFIX: &str = "tidegate-plugin-";
+
+/// Builds `packages` of the workspace at `workspace` with its profile `plugin` and writes `<out_dir>/<name>.wasm` for
+/// each, in the order given; the name is the package's without `tidegate-plugin-`.
+///
+/// All plugins share the folder `target/wasm` of the workspace, so that what they share is compiled once. A component
+/// is encoded again only if its module changed, and appears atomically.
+///
+/// # Errors
+/// Cargo's own words if it fails; [`Error::NotAPlugin`] or [`Error::ForeignImport`] if a module is not a plugin.
+pub fn build_plugins(
+    toolchain: &Toolchain,
+    workspace: &Path,
+    packages: &[&str],
+    out_dir: &Path,
+) -> Result<Vec<PathBuf>, Error> {
+    build_plugins_with(toolchain, workspace, packages, out_dir, &mut |_| {})
+}
+
+/// [`build_plugins`], and `progress` sees cargo's lines while it works.
+///
+/// # Errors
+/// As [`build_plugins`].
+pub fn build_plugins_with(
+    toolchain: &Toolchain,
+    workspace: &Path,
+    packages: &[&str],
+    out_dir: &Path,
+    progress: Progress<'_>,
+) -> Result<Vec<PathBuf>, Error> {
+    let modules = cargo::build(toolchain, workspace, packages, progress)?;
+    fs::create_dir_all(out_dir).map_err(Error::io("create", out_dir))?;
+    let plugins = packages.iter().zip(modules);
+    plugins.map(|(package, module)| component::update(name_of(package), &module, out_dir)).collect()
+}
+
+fn name_of(package: &str) -> &str {
+    package.strip_prefix(PREFIX).unwrap_or(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_named_like_its_package_without_the_prefix() {
+        assert_eq!(name_of("tidegate-plugin-prune"), "prune");
+        assert_eq!(name_of("my-policy"), "my-policy");
+    }
+}

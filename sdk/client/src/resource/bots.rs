@@ -1,0 +1,68 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use tidegate_api::{Bot, BotSpec, Page, Plugin};
+
+use crate::{Client, Error, transport::Call};
+
+/// For a component to be sent, checked and compiled.
+const COMPILE: Duration = Duration::from_secs(300);
+
+impl Client {
+    /// Uploads a component, at most 64 MiB; it can then be installed under its digest.
+    ///
+    /// # Errors
+    /// `TG0021` when it is no component of the policy world.
+    pub async fn add_plugin(&self, component: Bytes) -> Result<Plugin, Error> {
+        self.ask(Call::post(&["v1", "plugins"]).wasm(component).timeout(COMPILE)).await
+    }
+
+    /// The uploaded components.
+    ///
+    /// # Errors
+    /// The host can't be reached.
+    pub async fn plugins(&self) -> Result<Page<Plugin>, Error> {
+        self.ask(Call::get(&["v1", "plugins"])).await
+    }
+
+    /// Installs a bot, or changes it.
+    ///
+    /// # Errors
+    /// `TG0020` when the component is not uploaded, `TG0022` when the bot refuses its settings.
+    pub async fn install_bot(&self, name: &str, spec: &BotSpec) -> Result<Bot, Error> {
+        self.ask(Call::new(Method::PUT, &["v1", "bots", name]).json(spec)?.timeout(COMPILE)).await
+    }
+
+    /// The installed bots.
+    ///
+    /// # Errors
+    /// The host can't be reached.
+    pub async fn bots(&self) -> Result<Page<Bot>, Error> {
+        self.ask(Call::get(&["v1", "bots"])).await
+    }
+
+    /// One bot.
+    ///
+    /// # Errors
+    /// `TG0019` when there is no such bot.
+    pub async fn bot(&self, name: &str) -> Result<Bot, Error> {
+        self.ask(Call::get(&["v1", "bots", name])).await
+    }
+
+    /// Removes a bot with its state.
+    ///
+    /// # Errors
+    /// `TG0019` when there is no such bot.
+    pub async fn remove_bot(&self, name: &str) -> Result<(), Error> {
+        self.tell(Call::new(Method::DELETE, &["v1", "bots", name])).await
+    }
+
+    /// Lets a quarantined bot try again.
+    ///
+    /// # Errors
+    /// `TG0019` when there is no such bot.
+    pub async fn resume_bot(&self, name: &str) -> Result<Bot, Error> {
+        self.ask(Call::post(&["v1", "bots", name, "resume"])).await
+    }
+}

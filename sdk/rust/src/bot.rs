@@ -1,0 +1,91 @@
+//! What a bot is, and how its functions become a component's exports.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Event};
+
+/// A policy. It has no `self`: every event meets a fresh instance, and what must be remembered goes into
+/// [`state`](crate::state).
+pub trait Bot {
+    /// What the operator may set, read from JSON. Give fields defaults with `#[serde(default)]`, and refuse typing
+    /// errors with `#[serde(deny_unknown_fields)]`.
+    type Settings: DeserializeOwned;
+
+    /// Checks settings beyond their types, when the bot is installed or changed. Nothing can be asked here.
+    ///
+    /// # Errors
+    /// What is wrong with them, for the operator; the bot is then not installed.
+    fn configure(settings: &Self::Settings) -> Result<(), String> {
+        let _ = settings;
+        Ok(())
+    }
+
+    /// Decides about one event. `Ok` commits the effects and state that were asked for, all at once.
+    ///
+    /// # Errors
+    /// Commits nothing; the event comes again later, and after some failures the bot is stopped for the operator to
+    /// look at. So an error is for what must not happen: what may pass is better logged and tried at a later event.
+    fn handle(event: &Event, settings: &Self::Settings) -> Result<(), Error>;
+}
+
+/// A time some while after another, in nanoseconds since 1970; stops at the end of the range.
+pub fn after(time: u64, wait: Duration) -> u64 {
+    time.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Makes a component of a [`Bot`]: once, in the crate of type `cdylib`. Expands to nothing on other targets than
+/// `wasm32`, so that the crate's tests run natively.
+#[macro_export]
+macro_rules! export {
+    ($bot:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            struct Exported;
+            impl $crate::bindings::Guest for Exported {
+                fn configure(settings: String) -> Result<(), String> {
+                    $crate::glue::configure::<$bot>(&settings)
+                }
+                fn handle(event: $crate::Event, settings: String) -> Result<(), String> {
+                    $crate::glue::handle::<$bot>(&event, &settings)
+                }
+            }
+    $crate::bindings::__export_policy!(Exported with_types_in $crate::bindings);
+        };
+    };
+}
+
+/// What [`export!`] calls.
+pub mod glue {
+    use super::{Bot, Event};
+
+    /// The export `configure`.
+    ///
+    /// # Errors
+    /// Settings of the wrong form, or the bot's own words.
+    pub fn configure<B: Bot>(settings: &str) -> Result<(), String> {
+        B::configure(&read::<B>(settings)?)
+    }
+
+    /// The export `handle`.
+    ///
+    /// # Errors
+    /// The bot's own words.
+    pub fn handle<B: Bot>(event: &Event, settings: &str) -> Result<(), String> {
+        #[cfg(target_arch = "wasm32")]
+        std::panic::set_hook(Box::new(|panic| crate::log::error(panic)));
+        B::handle(event, &read::<B>(settings)?).map_err(|error| error.to_string())
+    }
+
+    /// No settings at all stand for `{}`.
+    fn read<B: Bot>(settings: &str) -> Result<B::Settings, String> {
+        let given = settings.trim();
+        let text = if given.is_empty() || given == "null" { "{}" } else { given };
+        // serde would read a struct from a list, too.
+        if !text.starts_with('{') {
+            return Err("settings: a JSON object is expected, such as {}".into());
+        }
+        serde_json::from_str(text).map_err(|error| format!("settings: {error}"))
+    }
+}

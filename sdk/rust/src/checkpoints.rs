@@ -1,0 +1,93 @@
+//! The catalogue of checkpoints, and what may be asked of them.
+
+use crate::{Checkpoint, Refusal, Tier, host::checkpoints as host};
+
+/// The most that one call to the host returns.
+const PAGE: usize = 256;
+
+/// The names of the runs known here, in order, at most `most`.
+///
+/// # Errors
+/// The host's refusal; runs that the grant `read` does not cover are left out without one.
+pub fn runs(most: usize) -> Result<Vec<String>, Refusal> {
+    let mut runs: Vec<String> = Vec::new();
+    while runs.len() < most {
+        let page = host::runs(runs.last().map(String::as_str))?;
+        let whole = page.len() >= PAGE;
+        runs.extend(page);
+        if !whole {
+            break;
+        }
+    }
+    runs.truncate(most);
+    Ok(runs)
+}
+
+/// A run's checkpoints, newest step first, at most `most`. Asks the host page by page.
+///
+/// # Errors
+/// The host's refusal, such as `denied` without the grant `read`.
+pub fn newest(run: &str, most: usize) -> Result<Vec<Checkpoint>, Refusal> {
+    let mut found = Vec::new();
+    let mut before = None;
+    while found.len() < most {
+        let limit = u32::try_from(PAGE.min(most - found.len())).unwrap_or(1);
+        let page = host::list_checkpoints(run, before, limit)?;
+        found.extend(page.items);
+        match page.next {
+            Some(next) => before = Some(next),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+/// One checkpoint, if it is known.
+///
+/// # Errors
+/// The host's refusal.
+pub fn get(run: &str, step: u64) -> Result<Option<Checkpoint>, Refusal> {
+    host::get_checkpoint(run, step)
+}
+
+/// Asks to hold the checkpoint against every prune until this bot unpins it. Returns the effect's id, as the three
+/// below do.
+///
+/// # Errors
+/// The host's refusal.
+pub fn pin(run: &str, step: u64, reason: &str) -> Result<String, Refusal> {
+    host::pin(run, step, reason)
+}
+
+/// Asks to take this bot's pin back.
+///
+/// # Errors
+/// The host's refusal.
+pub fn unpin(run: &str, step: u64, reason: &str) -> Result<String, Refusal> {
+    host::unpin(run, step, reason)
+}
+
+/// Asks to delete the checkpoint's bytes from one tier.
+///
+/// # Errors
+/// The host's refusal; `would-lose-data` where safe prune stands against it.
+pub fn prune(run: &str, step: u64, tier: Tier, reason: &str) -> Result<String, Refusal> {
+    host::prune(run, step, tier, reason)
+}
+
+impl Checkpoint {
+    /// What the trainer reported under this name.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
+    }
+
+    /// Whether a tier holds every known shard of it, digests verified.
+    pub fn is_verified(&self, tier: Tier) -> bool {
+        self.verified.contains(&tier)
+    }
+
+    /// Whether a tier holds any of its bytes.
+    pub fn is_present(&self, tier: Tier) -> bool {
+        self.present.contains(&tier)
+    }
+}

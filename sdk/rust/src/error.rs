@@ -1,0 +1,77 @@
+//! What ends a handler, and what refusals mean.
+
+use std::fmt;
+
+use crate::Refusal;
+
+/// Why a handler failed, in words for the operator. Refusals, texts and serde's errors convert with `?`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(String);
+
+impl Error {
+    /// An error in these words.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self(message.to_string())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self(format!("{}: {}", refusal.class(), refusal.message()))
+    }
+}
+
+impl From<String> for Error {
+    fn from(message: String) -> Self {
+        Self(message)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(message: &str) -> Self {
+        Self(message.to_owned())
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Refusal {
+    /// The class, as `wit/types.wit` names it.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::WouldLoseData(_) => "would-lose-data",
+            Self::OverQuota(_) => "over-quota",
+            Self::NotFound(_) => "not-found",
+            Self::Unnecessary(_) => "unnecessary",
+            Self::Invalid(_) => "invalid",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The rule or value that stood against it.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Denied(m) | Self::WouldLoseData(m) | Self::OverQuota(m) | Self::NotFound(m) => m,
+            Self::Unnecessary(m) | Self::Invalid(m) | Self::Unavailable(m) => m,
+        }
+    }
+
+    /// Whether the world, not the bot or its grants, stood against it: it is settled already, or may go at a later
+    /// event. `denied` and `invalid` never pass by themselves.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Denied(_) | Self::Invalid(_))
+    }
+}

@@ -1,0 +1,86 @@
+//! What a bot asked for, as a test looks at it.
+
+use std::fmt;
+
+use crate::{Tier, replication::Request};
+
+/// An effect, with what was asked of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// See [`replicate`](crate::replication::replicate).
+    Replicate(Request),
+    /// See [`prune`](crate::checkpoints::prune).
+    Prune {
+        /// The run.
+        run: String,
+        /// The step.
+        step: u64,
+        /// From where.
+        tier: Tier,
+        /// Why.
+        reason: String,
+    },
+    /// See [`pin`](crate::checkpoints::pin).
+    Pin {
+        /// The run.
+        run: String,
+        /// The step.
+        step: u64,
+        /// Why.
+        reason: String,
+    },
+    /// See [`unpin`](crate::checkpoints::unpin).
+    Unpin {
+        /// The run.
+        run: String,
+        /// The step.
+        step: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Effect {
+    /// The run.
+    pub fn run(&self) -> &str {
+        match self {
+            Self::Replicate(Request { run, .. })
+            | Self::Prune { run, .. }
+            | Self::Pin { run, .. }
+            | Self::Unpin { run, .. } => run,
+        }
+    }
+
+    /// The step.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Replicate(Request { step, .. })
+            | Self::Prune { step, .. }
+            | Self::Pin { step, .. }
+            | Self::Unpin { step, .. } => *step,
+        }
+    }
+
+    /// Why.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Replicate(Request { reason, .. })
+            | Self::Prune { reason, .. }
+            | Self::Pin { reason, .. }
+            | Self::Unpin { reason, .. } => reason,
+        }
+    }
+}
+
+/// Such as `prune gpt step 100 from nvme: not among the last 3`.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (run, step, reason) = (self.run(), self.step(), self.reason());
+        match self {
+            Self::Replicate(request) => write!(f, "replicate {run} step {step} to {}: {reason}", request.target),
+            Self::Prune { tier, .. } => write!(f, "prune {run} step {step} from {tier}: {reason}"),
+            Self::Pin { .. } => write!(f, "pin {run} step {step}: {reason}"),
+            Self::Unpin { .. } => write!(f, "unpin {run} step {step}: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The host's functions, answered by this thread's cluster. Signatures are those of the generated bindings.
+
+/// `checkpoints.wit`.
+pub(crate) mod checkpoints {
+    use crate::{
+        Checkpoint, Refusal, Tier,
+        bindings::tidegate::bot::checkpoints::Page,
+        testing::{Effect, world::with},
+    };
+
+    pub(crate) fn runs(after: Option<&str>) -> Result<Vec<String>, Refusal> {
+        with(|world| {
+            let mut runs: Vec<String> = world.checkpoints.keys().map(|(run, _)| run.clone()).collect();
+            runs.dedup();
+            runs.retain(|run| after.is_none_or(|after| run.as_str() > after));
+            runs.truncate(256);
+            Ok(runs)
+        })
+    }
+
+    pub(crate) fn list_checkpoints(run: &str, before: Option<u64>, limit: u32) -> Result<Page, Refusal> {
+        if !(1..=256).contains(&limit) {
+            return Err(Refusal::Invalid(format!("a limit is 1 to 256, not {limit}")));
+        }
+        with(|world| {
+            let (first, end) = ((run.to_owned(), 0), (run.to_owned(), before.unwrap_or(u64::MAX)));
+            let mut found = world.checkpoints.range(first..end).rev().map(|(_, checkpoint)| checkpoint);
+            let items: Vec<Checkpoint> = found.by_ref().take(limit as usize).cloned().collect();
+            let next = found.next().and(items.last()).map(|last| last.step);
+            Ok(Page { items, next })
+        })
+    }
+
+    pub(crate) fn get_checkpoint(run: &str, step: u64) -> Result<Option<Checkpoint>, Refusal> {
+        with(|world| Ok(world.checkpoints.get(&(run.to_owned(), step)).cloned()))
+    }
+
+    pub(crate) fn pin(run: &str, step: u64, reason: &str) -> Result<String, Refusal> {
+        with(|world| world.ask(Effect::Pin { run: run.to_owned(), step, reason: reason.to_owned() }))
+    }
+
+    pub(crate) fn unpin(run: &str, step: u64, reason: &str) -> Result<String, Refusal> {
+        with(|world| world.ask(Effect::Unpin { run: run.to_owned(), step, reason: reason.to_owned() }))
+    }
+
+    pub(crate) fn prune(run: &str, step: u64, tier: Tier, reason: &str) -> Result<String, Refusal> {
+        with(|world| world.ask(Effect::Prune { run: run.to_owned(), step, tier, reason: reason.to_owned() }))
+    }
+}
+
+/// `replication.wit`.
+pub(crate) mod replication {
+    use crate::{
+        Refusal,
+        replication::Request,
+        testing::{Effect, world::with},
+    };
+
+    pub(crate) fn replicate(request: &Request) -> Result<String, Refusal> {
+        with(|world| world.ask(Effect::Replicate(request.clone())))
+    }
+}
+
+/// `state.wit`.
+pub(crate) mod state {
+    use crate::{Refusal, testing::world::with};
+
+    fn check(key: &str) -> Result<(), Refusal> {
+        let ok = (1..=256).contains(&key.len());
+        if ok { Ok(()) } else { Err(Refusal::Invalid("a key has 1 to 256 bytes".into())) }
+    }
+
+    pub(crate) fn get(key: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        check(key)?;
+        with(|world| Ok(world.state.get(key).cloned()))
+    }
+
+    pub(crate) fn set(key: &str, value: &[u8]) -> Result<(), Refusal> {
+        check(key)?;
+        if value.len() > 65_536 {
+            return Err(Refusal::Invalid("a value has at most 65536 bytes".into()));
+        }
+        with(|world| world.state.insert(key.to_owned(), value.to_vec()));
+        Ok(())
+    }
+
+    pub(crate) fn delete(key: &str) -> Result<(), Refusal> {
+        check(key)?;
+        with(|world| world.state.remove(key));
+        Ok(())
+    }
+
+    pub(crate) fn keys(prefix: &str, after: Option<&str>) -> Result<Vec<String>, Refusal> {
+        let fits = |key: &String| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
+        with(|world| Ok(world.state.keys().filter(|key| fits(key)).take(256).cloned().collect()))
+    }
+}
+
+/// `clock.wit`.
+pub(crate) mod clock {
+    use crate::testing::world::with;
+
+    pub(crate) fn now() -> u64 {
+        with(|world| world.now)
+    }
+}
+
+/// `log.wit`.
+pub(crate) mod log {
+    use crate::{log::Level, testing::world::with};
+
+    pub(crate) fn line(level: Level, message: &str) {
+        with(|world| world.lines.push((level, message.to_owned())));
+    }
+}

@@ -1,0 +1,1 @@
+//! tidegate-tests-e2e.

