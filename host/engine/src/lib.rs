@@ -11,6 +11,7 @@
 //! | `jobs` | accepted effects: queue, tries, outcomes |
 //! | `restores` | checkpoints back into directories, from the nearest tier |
 //! | `discover` | what object storage knows and this host does not |
+//! | `maintain` | the index kept from growing without end |
 //! | `readers` | who reads which checkpoint now, so that nothing deletes it meanwhile |
 
 mod bots;
@@ -20,6 +21,7 @@ mod error;
 mod health;
 mod host;
 mod jobs;
+mod maintain;
 mod readers;
 mod restores;
 mod saves;

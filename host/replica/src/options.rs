@@ -37,8 +37,8 @@ impl FromStr for Verify {
 pub struct Options {
     /// Parts in flight over all files and shards of the target. Default = 8.
     pub concurrency: NonZeroUsize,
-    /// Bytes of one part, rounded up to whole blocks of 4 MiB and raised for files of more than 10,000 parts. Smaller
-    /// files go in one request. The most memory in use is `concurrency` × `part_bytes`. Default = 16 MiB.
+    /// Bytes of one part, rounded up to whole blocks of 4 MiB, at least 8 MiB on a server (S3 refuses parts of less than
+    /// 5) and more for files of more than 10,000 parts. Smaller files go in one request. The most memory in use is `concurrency` × `part_bytes`. Default = 16 MiB.
     pub part_bytes: u64,
     /// How long one request may take, from the connection to the last byte. Default = 5 minutes.
     pub deadline: Duration,
@@ -81,6 +81,8 @@ impl fmt::Debug for Options {
 
 /// S3's bound on the parts of one object.
 const PARTS: u64 = 10_000;
+/// Servers refuse smaller ones.
+pub(crate) const SERVER_PART_BYTES: u64 = 8 << 20;
 /// No part is larger, whatever the options say: it is held in memory, and S3 takes at most 5 GiB.
 const PART_BYTES: u64 = 1 << 30;
 

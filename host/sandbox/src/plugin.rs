@@ -128,8 +128,9 @@ impl Plugin {
     }
 }
 
-/// Ticks until the deadline: one more than fit in it, since the first may come at once.
+/// Ticks until the deadline: two more than fit in it, since the first may come at once, and so may the one after the
+/// ticker was woken.
 fn ticks(options: &crate::Options) -> u64 {
     let ticks = options.deadline.as_nanos().div_ceil(options.tick.as_nanos().max(1));
-    u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1)
+    u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(2)
 }

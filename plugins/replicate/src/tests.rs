@@ -68,18 +68,18 @@ fn a_copy_that_arrives_brings_the_missing_ones_of_its_run_along() {
 
 #[test]
 fn what_the_host_says_decides_whether_it_is_an_error() {
-    let table: [(fn(String) -> Refusal, Result<usize, &str>); 6] = [
-        (Refusal::Unnecessary, Ok(0)),
-        (Refusal::Unavailable, Ok(0)),
-        (Refusal::OverQuota, Ok(0)),
-        (Refusal::NotFound, Ok(0)),
-        (Refusal::Denied, Err("denied: rule")),
-        (Refusal::Invalid, Err("invalid: rule")),
-    ];
-    for (refusal, expected) in table {
+    let rule = || "rule".to_owned();
+    for (refusal, expected) in [
+        (Refusal::Unnecessary(rule()), Ok(0)),
+        (Refusal::Unavailable(rule()), Ok(0)),
+        (Refusal::OverQuota(rule()), Ok(0)),
+        (Refusal::NotFound(rule()), Ok(0)),
+        (Refusal::Denied(rule()), Err("denied: rule")),
+        (Refusal::Invalid(rule()), Err("invalid: rule")),
+    ] {
         let cluster = Cluster::new();
         cluster.put(checkpoint("gpt", 100));
-        cluster.refuse(move |_| Some(refusal("rule".into())));
+        cluster.refuse(move |_| Some(refusal.clone()));
         let got = cluster.handle::<Replicate>(complete("gpt", 100), json!({}));
         assert_eq!(got.map(|asked| asked.len()).map_err(|e| e.to_string()), expected.map_err(str::to_owned));
     }

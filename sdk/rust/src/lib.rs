@@ -46,7 +46,11 @@
 //! assert_eq!(asked[0].to_string(), "pin gpt step 2000: a multiple of 1000");
 //! ```
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[cfg(any(target_arch = "wasm32", test))]
 mod arena;
 #[doc(hidden)]
 pub mod bindings;

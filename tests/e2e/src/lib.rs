@@ -1,1 +1,1 @@
-//! tidegate-tests-e2e.
+//! Holds the end-to-end tests in `tests/it`; nothing to use from elsewhere.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::de::DeserializeOwned;
 
 use crate::{
     http::{Request, Response},
@@ -175,6 +176,14 @@ impl TidegateProcess {
         let response = self.send(&Request::new("GET", path))?;
         ensure!((200..300).contains(&response.status), "GET {path}: {} {}", response.status, response.text());
         response.json()
+    }
+
+    /// [`TidegateProcess::get`] as a value of the wire's types.
+    ///
+    /// # Errors
+    /// As there, or when the answer is another value.
+    pub fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        serde_json::from_value(self.get(path)?).with_context(|| format!("the answer to GET {path}"))
     }
 
     /// The last lines of the log.

@@ -3,6 +3,8 @@
 //! - [`venv`]: Python environments with the tools that come from PyPI, made on demand in the user's cache;
 //! - [`seaweed`]: an S3 server of the test's own on free loopback ports;
 //! - [`fault_proxy`]: a proxy before such a server that injects the faults a plan asks for;
+//! - [`first_light`]: a real training that is saved, killed, lost and resumed, act by act;
+//! - [`guest`]: components written in WebAssembly text, for bots that do exactly one thing;
 //! - [`host`]: the `tidegate` binary as a child process that can be killed and started again;
 //! - [`proc`]: child processes that die with the test, however the test ends;
 //! - [`wait`]: waiting for a state with a deadline, and never for a time.
@@ -14,6 +16,8 @@
 )]
 
 pub mod fault_proxy;
+pub mod first_light;
+pub mod guest;
 pub mod host;
 pub mod http;
 mod ports;

@@ -129,6 +129,24 @@ impl Drop for Guard {
     }
 }
 
+/// The most memory that a process has used until now, in bytes; nothing if the system does not say.
+#[must_use]
+pub fn peak_memory(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// The memory that a process uses now, in bytes; nothing if the system does not say.
+#[must_use]
+pub fn memory(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+fn status_bytes(pid: u32, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
 type Order = (Command, SyncSender<io::Result<Child>>);
 
 /// The thread that starts every child and lives as long as the process.

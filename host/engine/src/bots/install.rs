@@ -1,6 +1,6 @@
 use std::{ops::Bound, sync::Arc};
 
-use tidegate_core::{BotName, Code, EventKind, limits};
+use tidegate_core::{BotName, Code, EventKind, Seq, limits};
 use tidegate_store::{Space, Tx, View};
 
 use super::{
@@ -159,6 +159,15 @@ impl Host {
         self.describe(&found.ok_or_else(|| unknown(name))?)
     }
 
+    /// One value of a bot's state, for people who look into it.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn bot_state(&self, name: &BotName, key: &str) -> Result<Option<Vec<u8>>> {
+        let key = [name.as_str().as_bytes(), &[0], key.as_bytes()].concat();
+        Ok(self.0.store.index().view().bytes(Space::State, &key)?)
+    }
+
     fn describe(&self, record: &Record) -> Result<BotInfo> {
         let running = self.0.bots.get(&record.name);
         let ledger = running.as_ref().map(|bot| bot.ledger());
@@ -177,6 +186,11 @@ impl Host {
             log: ledger.as_ref().map(|ledger| ledger.lines()).unwrap_or_default(),
         })
     }
+}
+
+/// The cursor of the bot that is furthest behind; none if there is no bot.
+pub(crate) fn slowest_cursor(view: &View) -> Result<Option<Seq>> {
+    Ok(view.all::<Record>(Space::Bots, MOST)?.into_iter().map(|record| record.cursor).min())
 }
 
 /// A new bot begins with the event of its own installation; a changed one goes on from its cursor.

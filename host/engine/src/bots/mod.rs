@@ -11,6 +11,7 @@ mod registry;
 use serde_json::Value;
 use tidegate_core::{BotName, Digest, Grants, Seq, Triggers};
 
+pub(crate) use install::slowest_cursor;
 pub(crate) use registry::Bots;
 
 /// What an operator wants of a bot.

@@ -96,7 +96,7 @@ impl Target {
         let method = token.run_until_cancelled(self.method()).await.ok_or(Error::Cancelled)??.clone();
         let options = &self.0.options;
         let prefix = self.0.layout.data(&body.run, body.step, body.rank);
-        let objects = plan::objects(body, &prefix, options.part_bytes);
+        let objects = plan::objects(body, &prefix, self);
         // Files that are equal to another one, and empty ones, need nothing.
         let distinct: u64 = objects.iter().map(|object| object.size).sum();
         progress.add(body.bytes() - distinct);
@@ -138,7 +138,7 @@ impl Target {
     }
 
     /// The data objects of a shard that are there, with their sizes.
-    async fn sizes(&self, prefix: &object_store::path::Path) -> Result<HashMap<Digest, u64>, Error> {
+    pub(crate) async fn sizes(&self, prefix: &object_store::path::Path) -> Result<HashMap<Digest, u64>, Error> {
         let listed = self.store().list(Some(prefix)).try_filter_map(async |meta| {
             let digest = meta.location.filename().and_then(layout::digest_of);
             Ok(digest.map(|digest| (digest, meta.size)))

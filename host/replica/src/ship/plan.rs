@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use object_store::path::Path;
 use tidegate_core::{Body, Digest, RelPath};
 
-use crate::options::part_bytes;
+use crate::Target;
 
 /// One object to be shipped.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Object {
 }
 
 /// The objects of a shard: one for each distinct content. Empty files need none.
-pub(super) fn objects(body: &Body, prefix: &Path, part: u64) -> Vec<Arc<Object>> {
+pub(super) fn objects(body: &Body, prefix: &Path, target: &Target) -> Vec<Arc<Object>> {
     let mut seen = HashSet::new();
     let distinct = body.files.iter().filter(|file| file.size > 0 && seen.insert(file.digest));
     let object = distinct.map(|file| Object {
@@ -34,7 +34,7 @@ pub(super) fn objects(body: &Body, prefix: &Path, part: u64) -> Vec<Arc<Object>>
         file: file.path.clone(),
         size: file.size,
         blocks: file.blocks.clone(),
-        part: part_bytes(part, file.size),
+        part: target.part_bytes(file.size),
     });
     object.map(Arc::new).collect()
 }

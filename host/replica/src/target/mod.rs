@@ -14,7 +14,11 @@ use object_store::{ObjectStore, multipart::MultipartStore, path::Path};
 use tidegate_core::{Digest, Metrics, Rank, RunName, Step, TargetName, Timestamp, WorldSize};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{Error, Options, layout::Layout};
+use crate::{
+    Error, Options,
+    layout::Layout,
+    options,
+};
 
 pub(crate) use object::Read;
 pub(crate) use prove::Method;
@@ -105,6 +109,15 @@ impl Target {
 
     pub(crate) fn multipart(&self) -> Option<&Arc<dyn MultipartStore>> {
         self.0.multipart.as_ref()
+    }
+
+    /// Bytes of a part of a file of `size` bytes.
+    pub(crate) fn part_bytes(&self, size: u64) -> u64 {
+        let least = match self.0.kind {
+            Kind::S3 { .. } | Kind::OtherCloud => options::SERVER_PART_BYTES,
+            Kind::Directory(_) | Kind::Memory => 0,
+        };
+        options::part_bytes(self.0.options.part_bytes.max(least), size)
     }
 
     /// Where an object lies in the file system, for a directory.

@@ -1,7 +1,7 @@
 //! Behaviour against the two embedded kinds of target: memory and a directory. The servers are in `tests/`.
 
 mod hostile;
-mod restore;
+mod restoring;
 mod ship;
 mod target;
 

@@ -29,8 +29,9 @@ async fn a_second_shipping_sends_nothing_and_keeps_the_first_metrics() {
     each(async |target| {
         let shard = Shard::mixed();
         shard.ship(&target).await.unwrap();
-        let ship = target.ship(&shard.body, shard.digest, &metrics(9.0), shard.dir.path(), &Progress::new());
-        assert_eq!(ship.await.unwrap().bytes, 0);
+        let (others, progress) = (metrics(9.0), Progress::new());
+        let again = target.ship(&shard.body, shard.digest, &others, shard.dir.path(), &progress).await.unwrap();
+        assert_eq!((again.bytes, again.reused), (0, shard.body.bytes()));
         let (run, step) = place();
         assert!(target.mark_complete(&run, step).await.unwrap());
         assert_eq!(target.scan(None).await.unwrap()[0].metrics, metrics(0.5));
@@ -59,7 +60,7 @@ async fn what_an_earlier_try_left_is_kept_only_if_it_is_right() {
 #[tokio::test]
 async fn a_damaged_local_block_is_named_and_never_arrives() {
     each(async |target| {
-        for (file, at, block) in [("large", BLOCK + 5, 1), ("a/small", 3, 0), ("large", 2 * BLOCK + 4096, 2)] {
+        for (file, at, block) in [("large", BLOCK + 5, 1), ("a/b/same", 3, 0), ("large", 2 * BLOCK + 4096, 2)] {
             let shard = Shard::mixed();
             shard.flip(file, at);
             match shard.ship(&target).await {

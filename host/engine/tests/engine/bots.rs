@@ -1,0 +1,100 @@
+use tidegate_core::Grants;
+use tidegate_tests_support::guest::{PRUNE, STATE_SET, component};
+
+use crate::fixture::{Fixture, prune_grants};
+
+/// On each committed shard: asks to prune step 1, writes the step into its state; then does what `then` says.
+fn writer(then: &str) -> Vec<u8> {
+    let top = format!(
+        r#"{PRUNE} {STATE_SET} (data (i32.const 100) "k") (data (i32.const 200) "r") (data (i32.const 300) "why")"#
+    );
+    let handle = format!(
+        "(if (i32.eq (local.get $what) (i32.const 1)) (then
+            (call $prune (i32.const 200) (i32.const 1) (i64.const 1) (i32.const 0) (i32.const 300) (i32.const 3) (i32.const 500))
+            (i64.store (i32.const 400) (local.get $step))
+            (call $state_set (i32.const 100) (i32.const 1) (i32.const 400) (i32.const 8) (i32.const 500))
+            {then}))"
+    );
+    component(&top, &handle).unwrap()
+}
+
+const TRAP_AT_THREE: &str = "(if (i64.eq (local.get $step) (i64.const 3)) (then unreachable))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trap_leaves_no_effects_and_the_bot_stands_before_its_event() {
+    let fixture = Fixture::new().await;
+    fixture.install("bad", writer(TRAP_AT_THREE), prune_grants(), &["shard-committed"]).await;
+    fixture.install("good", writer(""), prune_grants(), &["shard-committed"]).await;
+    for step in 1..=4 {
+        fixture.commit(step, 0, 1, &[("a", b"x")]).await;
+    }
+    let quarantined = fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    let bad = fixture.bot("bad").await;
+    let third = fixture.event(|e| e.kind.name() == "shard-committed" && crate::fixture::about(e, 3)).await;
+    assert_eq!(bad.cursor, third.seq - 1, "it stands right before the event that it fails on");
+    assert!(bad.quarantined.is_some() && quarantined.seq > third.seq);
+    assert_eq!(state_of(&fixture, "bad"), Some(2), "the state is that of the last event that went well");
+    assert!(fixture.host.jobs(99).await.unwrap().iter().all(|info| info.job.by != "bad"), "no effect of it was taken");
+    fixture.caught_up("good").await;
+    assert_eq!(state_of(&fixture, "good"), Some(4), "its neighbour goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mended_bot_goes_on_with_the_events_that_waited_for_it() {
+    let fixture = Fixture::new().await;
+    fixture.install("bot", writer(TRAP_AT_THREE), prune_grants(), &["shard-committed"]).await;
+    for step in 1..=5 {
+        fixture.commit(step, 0, 1, &[("a", b"x")]).await;
+    }
+    fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    // Across a restart as well: the quarantine, the cursor and the events are all durable.
+    let fixture = fixture.restart(|_| ()).await;
+    assert!(fixture.bot("bot").await.quarantined.is_some());
+    fixture.install("bot", writer(""), prune_grants(), &["shard-committed"]).await;
+    let bot = fixture.caught_up("bot").await;
+    assert!(bot.quarantined.is_none());
+    assert_eq!((state_of(&fixture, "bot"), bot.handled >= 3), (Some(5), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_without_grants_gets_nothing_and_sees_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.install("bot", writer(""), Grants::default(), &["shard-committed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    fixture.commit(2, 0, 1, &[("a", b"x")]).await;
+    let bot = fixture.caught_up("bot").await;
+    // It may not read the run, so events of the run do not wake it.
+    assert_eq!((bot.effects, state_of(&fixture, "bot")), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_loops_is_stopped_and_leaves_the_host_alone() {
+    let fixture = Fixture::new().await;
+    fixture.install("spin", component("", "(loop $l (br $l))").unwrap(), prune_grants(), &["shard-committed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    assert!(fixture.host.health().await.ready);
+    assert!(fixture.bot("spin").await.faults >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_beyond_its_quota_is_refused_and_removed_with_the_bot() {
+    let fixture = Fixture::new().await;
+    let grants = Grants { state_bytes: Some(8), ..prune_grants() };
+    // One key of 1 byte and a value of 8 are 9 bytes.
+    fixture.install("small", writer(""), grants, &["shard-committed"]).await;
+    fixture.install("fits", writer(""), prune_grants(), &["shard-committed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    fixture.caught_up("small").await;
+    fixture.caught_up("fits").await;
+    assert_eq!((state_of(&fixture, "small"), state_of(&fixture, "fits")), (None, Some(1)));
+    fixture.host.uninstall(&"fits".parse().unwrap()).await.unwrap();
+    assert_eq!(state_of(&fixture, "fits"), None);
+    assert!(fixture.host.bot(&"fits".parse().unwrap()).await.is_err());
+}
+
+/// The step in a bot's state.
+fn state_of(fixture: &Fixture, bot: &str) -> Option<u64> {
+    let bytes = fixture.host.bot_state(&bot.parse().unwrap(), "k").unwrap();
+    bytes.map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
+}

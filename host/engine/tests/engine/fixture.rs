@@ -1,0 +1,147 @@
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+
+use tidegate_core::{
+    BotName, Clock, Event, Glob, Grants, Metrics, RunName, Step, SystemClock, TargetName, Tier, Triggers,
+};
+use tidegate_engine::{Begin, BotInfo, BotSpec, Committed, Host, Options};
+use tidegate_replica::Target;
+use tidegate_sandbox::Sandbox;
+use tidegate_store::Store;
+
+/// No state is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A host in a directory.
+pub(crate) struct Fixture {
+    pub(crate) host: Host,
+    pub(crate) dir: Arc<tempfile::TempDir>,
+}
+
+pub(crate) fn run() -> RunName {
+    "r".parse().unwrap()
+}
+
+pub(crate) fn step(step: u64) -> Step {
+    step.try_into().unwrap()
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        Self::open(Arc::new(tempfile::tempdir().unwrap())).await
+    }
+
+    pub(crate) async fn open(dir: Arc<tempfile::TempDir>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let mut options = tidegate_store::Options::new(dir.path().join("tier"), "h".parse().unwrap());
+        options.reserve_bytes = 0;
+        options.wanted_copies = 2;
+        let (store, _) = Store::open(options, clock.clone()).unwrap();
+        let url = format!("file://{}", dir.path().join("object").display());
+        let name: TargetName = "default".parse().unwrap();
+        let target = Target::open(name, &url, tidegate_replica::Options::default()).unwrap();
+        let sandbox =
+            tidegate_sandbox::Options { instances: 4, deadline: Duration::from_millis(300), ..Default::default() };
+        let options = Options {
+            name: "h".parse().unwrap(),
+            plugins: dir.path().join("plugins"),
+            wanted_copies: 2,
+            uploads: 2,
+            drain: Duration::from_secs(20),
+        };
+        let sandbox = Sandbox::new(sandbox).unwrap();
+        let host = Host::start(options, clock, Arc::new(store), Arc::new(target), sandbox).await.unwrap();
+        Self { host, dir }
+    }
+
+    /// Stops the host and starts it again in its directory; `between` sees it while it is down.
+    pub(crate) async fn restart(self, between: impl FnOnce(&Path)) -> Self {
+        let dir = self.dir.clone();
+        self.host.drain().await;
+        drop(self.host);
+        between(dir.path());
+        Self::open(dir).await
+    }
+
+    pub(crate) async fn commit(&self, number: u64, rank: u64, world: u64, files: &[(&str, &[u8])]) -> Committed {
+        let (rank, world_size) = (rank.try_into().unwrap(), world.try_into().unwrap());
+        let begin = Begin { run: run(), step: step(number), rank, world_size, bytes: None, writer: None };
+        let save = self.host.begin(begin).await.unwrap();
+        for (name, bytes) in files {
+            fs::write(save.path.join(name), bytes).unwrap();
+        }
+        let metrics = Metrics::try_from(BTreeMap::from([("loss".to_owned(), 1.0)])).unwrap();
+        self.host.commit(&save.id, metrics).await.unwrap()
+    }
+
+    pub(crate) async fn install(&self, name: &str, component: Vec<u8>, grants: Grants, events: &[&str]) -> BotInfo {
+        let plugin = self.host.add_plugin(component.into()).await.unwrap().digest;
+        let events = events.iter().map(|kind| (*kind).to_owned()).collect();
+        let triggers = Triggers { events, runs: vec![] };
+        let spec = BotSpec { plugin, settings: serde_json::json!({}), grants, triggers };
+        self.host.install(name.parse().unwrap(), spec).await.unwrap()
+    }
+
+    pub(crate) async fn bot(&self, name: &str) -> BotInfo {
+        self.host.bot(&name.parse::<BotName>().unwrap()).await.unwrap()
+    }
+
+    /// The first event that fits, waited for.
+    pub(crate) async fn event(&self, fits: impl Fn(&Event) -> bool) -> Event {
+        let mut after = 0;
+        loop {
+            let events = self.host.events(after, 1000, PATIENCE).await.unwrap();
+            assert!(!events.is_empty(), "the event did not come");
+            if let Some(found) = events.iter().find(|event| fits(event)) {
+                return found.clone();
+            }
+            after = events.last().unwrap().seq;
+        }
+    }
+
+    /// Waits until a bot has dealt with all events there are.
+    pub(crate) async fn caught_up(&self, name: &str) -> BotInfo {
+        let started = SystemClock::default();
+        loop {
+            let bot = self.bot(name).await;
+            if bot.lag == 0 {
+                return bot;
+            }
+            assert!(started.monotonic() < PATIENCE, "{name} does not catch up: {bot:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until a step is sealed.
+    pub(crate) async fn sealed(&self, number: u64) {
+        self.event(|e| e.kind.name() == "checkpoint-sealed" && about(e, number)).await;
+    }
+}
+
+/// Whether an event is about this step of the run.
+pub(crate) fn about(event: &Event, number: u64) -> bool {
+    let text = serde_json::to_value(event).unwrap();
+    text["step"] == number
+}
+
+/// May see everything and prune it from NVMe.
+pub(crate) fn prune_grants() -> Grants {
+    let all = vec![Glob("*".into())];
+    Grants { read: all.clone(), prune: all, tiers: [Tier::Nvme].into(), ..Grants::default() }
+}
+
+/// May see everything and copy it.
+pub(crate) fn replicate_grants() -> Grants {
+    let all = vec![Glob("*".into())];
+    Grants { read: all.clone(), replicate: all, targets: ["default".parse().unwrap()].into(), ..Grants::default() }
+}
+
+/// A bot that asks for a copy of each sealed checkpoint.
+pub(crate) fn replicator() -> Vec<u8> {
+    let top = r#"(import "tidegate:bot/replication@0.1.0" "replicate"
+            (func $replicate (param i32 i32 i64 i32 i32 i64 i32 i32 i32 i32)))
+        (data (i32.const 100) "default") (data (i32.const 200) "test")"#;
+    let handle = "(if (i32.eq (local.get $what) (i32.const 3)) (then
+        (call $replicate (local.get $run) (local.get $run_len) (local.get $step) (i32.const 100) (i32.const 7)
+            (i64.const 0) (i32.const 5) (i32.const 200) (i32.const 4) (i32.const 300))))";
+    tidegate_tests_support::guest::component(top, handle).unwrap()
+}

@@ -1,0 +1,12 @@
+//! The loop over a real tier, a real object store in a directory and real components.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may stop at what they did not expect"
+)]
+
+mod bots;
+mod fixture;
+mod prune;
+mod restore;

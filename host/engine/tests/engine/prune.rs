@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use tidegate_core::{Code, Tier};
+
+use crate::fixture::{Fixture, about, replicate_grants, replicator, run, step};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guard_keeps_what_has_no_other_verified_copy() {
+    let fixture = Fixture::new().await;
+    for number in 1..=2 {
+        fixture.commit(number, 0, 1, &[("a", b"x")]).await;
+        fixture.sealed(number).await;
+    }
+    for (number, rule) in [(1, "never had them"), (2, "newest complete")] {
+        let refused = fixture.host.prune(&run(), step(number), Tier::Nvme, "test".into(), false).await.unwrap_err();
+        assert_eq!(refused.code, Code::Refused);
+        assert!(refused.detail.contains(rule), "{refused}");
+    }
+    assert!(fixture.host.jobs(9).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replicated_checkpoint_is_pruned_from_nvme_and_then_restored_from_object_storage() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"bytes of step 1")]).await;
+    fixture.event(|event| event.kind.name() == "checkpoint-replicated").await;
+    fixture.event(|event| event.kind.name() == "job-finished").await;
+    let pruning = fixture.host.prune(&run(), step(1), Tier::Nvme, "test".into(), true).await.unwrap();
+    assert!(pruning.job.is_none() && pruning.because.contains("a verified copy stays on object"), "{pruning:?}");
+    fixture.host.prune(&run(), step(1), Tier::Nvme, "test".into(), false).await.unwrap();
+    fixture.event(|event| event.kind.name() == "checkpoint-pruned").await;
+    let refused = fixture.host.prune(&run(), step(1), Tier::Object, "test".into(), false).await.unwrap_err();
+    assert!(refused.detail.contains("newest complete"), "{refused}");
+    let request = tidegate_engine::RestoreRequest { run: run(), step: None, ranks: None, into: None };
+    let restore = fixture.host.restore(request).await.unwrap();
+    let restore = fixture.host.restore_info(&restore.id, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(restore.state, tidegate_engine::RestoreState::Done);
+    assert_eq!((restore.nvme, restore.object), (0, 15));
+    assert_eq!(std::fs::read(restore.path.join("rank-00000/a")).unwrap(), b"bytes of step 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_holds_until_it_is_taken_back_and_survives_a_restart() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    for number in 1..=2 {
+        fixture.commit(number, 0, 1, &[("a", b"x")]).await;
+        fixture.event(|e| e.kind.name() == "job-finished" && about(e, number)).await;
+    }
+    fixture.host.prune(&run(), step(1), Tier::Nvme, "test".into(), false).await.unwrap();
+    fixture.event(|event| event.kind.name() == "checkpoint-pruned").await;
+    fixture.host.pin(&run(), step(1), "for the paper".into()).await.unwrap();
+    let fixture = fixture.restart(|_| ()).await;
+    let refused = fixture.host.prune(&run(), step(1), Tier::Object, "test".into(), false).await.unwrap_err();
+    assert!(refused.detail.contains("pinned by operator"), "{refused}");
+    fixture.host.unpin(&run(), step(1), "printed".into()).await.unwrap();
+    fixture.host.prune(&run(), step(1), Tier::Object, "test".into(), false).await.unwrap();
+    fixture.event(|e| e.kind.name() == "checkpoint-pruned" && format!("{:?}", e.kind).contains("Object")).await;
+    assert_eq!(fixture.host.checkpoint(&run(), step(1)).await.unwrap_err().code, Code::UnknownCheckpoint);
+}

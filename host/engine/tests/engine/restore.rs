@@ -1,0 +1,106 @@
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use tidegate_core::Code;
+use tidegate_engine::{RestoreInfo, RestoreRequest, RestoreState};
+
+use crate::fixture::{Fixture, replicate_grants, replicator, run, step};
+
+async fn restore(fixture: &Fixture, number: Option<u64>) -> RestoreInfo {
+    let request = RestoreRequest { run: run(), step: number.map(step), ranks: None, into: None };
+    let restore = fixture.host.restore(request).await.unwrap();
+    fixture.host.restore_info(&restore.id, Duration::from_secs(60)).await.unwrap()
+}
+
+/// Flips a bit of a file without changing its size or times, as a failing disk does.
+fn rot(path: &Path) {
+    let meta = fs::metadata(path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut bytes = fs::read(path).unwrap();
+    bytes[0] ^= 1;
+    fs::write(path, bytes).unwrap();
+    let times = fs::FileTimes::new().set_modified(meta.modified().unwrap());
+    fs::File::options().write(true).open(path).unwrap().set_times(times).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotten_copy_is_set_aside_and_the_next_tier_is_taken() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"good bytes")]).await;
+    fixture.event(|event| event.kind.name() == "job-finished").await;
+    rot(&fixture.dir.path().join("tier/runs/r/0000000000000001.00000/files/a"));
+    let info = restore(&fixture, Some(1)).await;
+    assert_eq!(info.state, RestoreState::Done);
+    assert_eq!(fs::read(info.path.join("rank-00000/a")).unwrap(), b"good bytes");
+    fixture.event(|event| event.kind.name() == "shard-corrupt").await;
+    assert!(fixture.dir.path().join("tier/quarantine/r.1.0").is_dir());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotten_bytes_without_another_copy_are_an_error_and_leave_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.commit(1, 0, 1, &[("a", b"good bytes")]).await;
+    fixture.sealed(1).await;
+    rot(&fixture.dir.path().join("tier/runs/r/0000000000000001.00000/files/a"));
+    let into = fixture.dir.path().join("out");
+    let request = RestoreRequest { run: run(), step: Some(step(1)), ranks: None, into: Some(into.clone()) };
+    let id = fixture.host.restore(request).await.unwrap().id;
+    let info = fixture.host.restore_info(&id, Duration::from_secs(60)).await.unwrap();
+    let RestoreState::Failed(error) = info.state else { panic!("{info:?}") };
+    assert_eq!(error.code, Code::Corrupt);
+    let left: Vec<_> = fs::read_dir(fixture.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("out")), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_with_a_rank_missing_is_never_latest_and_never_restored() {
+    let fixture = Fixture::new().await;
+    fixture.commit(1, 0, 2, &[("a", b"x")]).await;
+    fixture.commit(1, 1, 2, &[("a", b"y")]).await;
+    fixture.commit(2, 0, 2, &[("a", b"z")]).await;
+    assert_eq!(fixture.host.latest(&run()).await.unwrap().checkpoint.step, step(1));
+    let request = RestoreRequest { run: run(), step: Some(step(2)), ranks: None, into: None };
+    assert_eq!(fixture.host.restore(request).await.unwrap_err().code, Code::NotComplete);
+    assert_eq!(restore(&fixture, None).await.step, step(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_lost_its_tier_finds_everything_in_object_storage() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    for number in 1..=3 {
+        fixture.commit(number, 0, 2, &[("a", &[number as u8; 5])]).await;
+        fixture.commit(number, 1, 2, &[("b", &[number as u8; 7])]).await;
+        fixture.event(|e| e.kind.name() == "job-finished" && crate::fixture::about(e, number)).await;
+    }
+    let fixture = fixture.restart(|dir| fs::remove_dir_all(dir.join("tier")).unwrap()).await;
+    let info = restore(&fixture, None).await;
+    assert_eq!((info.step, info.state, info.object), (step(3), RestoreState::Done, 12));
+    assert_eq!(info.metrics.get("loss"), Some(1.0));
+    assert_eq!(fs::read(info.path.join("rank-00001/b")).unwrap(), [3; 7]);
+    let again = fixture.commit(3, 0, 2, &[("a", &[3; 5])]).await;
+    assert!(!again.reused, "the bytes are back on NVMe");
+    let view = fixture.host.checkpoint(&run(), step(3)).await.unwrap().checkpoint;
+    assert!(view.present(tidegate_core::Tier::Nvme));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_goes_only_where_nothing_is() {
+    let fixture = Fixture::new().await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    let here = fixture.dir.path().join("out");
+    let ask = |into: &Path| {
+        let request = RestoreRequest { run: run(), step: None, ranks: None, into: Some(into.to_path_buf()) };
+        let host = fixture.host.clone();
+        async move { host.restore(request).await }
+    };
+    let id = ask(&here).await.unwrap().id;
+    let info = fixture.host.restore_info(&id, Duration::from_secs(60)).await.unwrap();
+    assert_eq!((info.state, fs::read(here.join("rank-00000/a")).unwrap()), (RestoreState::Done, b"x".to_vec()));
+    assert_eq!(ask(&here).await.unwrap_err().code, Code::TargetExists);
+    assert_eq!(ask(Path::new("relative")).await.unwrap_err().code, Code::BadRequest);
+    assert_eq!(ask(&fixture.dir.path().join("no/such/parent")).await.unwrap_err().code, Code::BadRequest);
+    fixture.host.release_restore(&id).await.unwrap();
+    assert!(here.join("rank-00000/a").exists(), "a directory that was asked for by name stays");
+    assert_eq!(fixture.host.restore_info(&id, Duration::ZERO).await.unwrap_err().code, Code::UnknownRestore);
+}

@@ -1,0 +1,94 @@
+//! A host's life: starts, stops, and what stands in its way.
+
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+};
+
+use common::{Host, output, request, tidegate};
+use rustix::process::Signal;
+
+#[test]
+fn sigterm_ends_it_well_even_while_somebody_follows_and_somebody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(dir.path());
+    let mut following = UnixStream::connect(host.socket()).unwrap();
+    following.write_all(&request("GET", "/v1/events/stream", &[], b"")).unwrap();
+    let mut following = BufReader::new(following);
+    let mut line = String::new();
+    following.read_line(&mut line).unwrap();
+    assert!(line.contains("200"), "{line}");
+    let mut waiting = UnixStream::connect(host.socket()).unwrap();
+    waiting.write_all(&request("GET", "/v1/events?after=1000000&wait=60", &[], b"")).unwrap();
+    let socket = host.socket();
+    host.signal(Signal::TERM);
+    let mut line = String::new();
+    let _ = BufReader::new(waiting).read_line(&mut line);
+    // Empty: the signal was faster than the request.
+    assert!(line.is_empty() || line.contains("200"), "{line}");
+    assert_eq!(host.wait().code(), Some(0));
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_second_host_leaves_the_first_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(dir.path());
+    let path = dir.path().to_str().unwrap();
+    let (code, _, err) = output(&mut tidegate(&["dev", "--dir", path, "--listen", "127.0.0.1:0"]));
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("answers"), "{err}");
+    assert_eq!(host.ask("GET", "/readyz", "").status, 200);
+}
+
+#[test]
+fn after_kill_9_it_starts_on_the_same_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(dir.path());
+    let body = r#"{"run":"gpt","step":1,"rank":0,"world_size":1}"#;
+    let save = host.ask("POST", "/v1/saves", body).json();
+    let staging = save["path"].as_str().unwrap().to_owned();
+    fs::write(format!("{staging}/half.bin"), "half").unwrap();
+    host.signal(Signal::KILL);
+    assert_eq!(host.wait().code(), None);
+    assert!(dir.path().join("tidegate.sock").exists(), "a killed host leaves its socket");
+    let host = Host::start(dir.path());
+    assert!(!fs::exists(&staging).unwrap());
+    assert_eq!(host.ask("GET", "/v1/runs", "").json()["items"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn dev_takes_a_free_port_when_its_own_is_taken_and_goes_on_without_bots() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let host = Host::start_with(dir.path(), &["--listen", &address, "--plugins", "/nonexistent"]);
+    assert_ne!(host.authority(), address);
+    let notes = host.ready["notes"].to_string();
+    assert!(notes.contains(&address) && notes.contains("/nonexistent/replicate.wasm"), "{notes}");
+    assert_eq!(host.ready["bots"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn run_reads_its_file_and_refuses_what_it_does_not_know() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tidegate.toml");
+    let text = format!(
+        "[host]\nname = \"node\"\ndir = {:?}\n[object]\nurl = \"memory://\"\n[tier]\nhash_treads = 1\n",
+        dir.path().join("host")
+    );
+    fs::write(&file, text).unwrap();
+    let run = ["run", "--config", file.to_str().unwrap()];
+    let (code, _, err) = output(&mut tidegate(&run));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("hash_treads"), "{err}");
+    let mut command = tidegate(&["--json", "run", "--config", "/nonexistent.toml"]);
+    let (code, _, err) = output(&mut command);
+    assert_eq!(code, 2, "{err}");
+    let error: serde_json::Value = serde_json::from_str(&err).unwrap();
+    assert!(error["error"]["message"].as_str().unwrap().contains("/nonexistent.toml"));
+    assert!(!dir.path().join("host").exists(), "a wrong configuration makes nothing");
+}
