@@ -37,7 +37,7 @@ impl From<tidegate_store::Error> for Error {
             E::Closing => Code::Draining,
             E::Damaged(_) | E::Manifest(_) => Code::Corrupt,
             E::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Code::NoSpace,
-            E::Io { .. } | E::Locked(_) | E::Open { .. } | E::Index(_) | E::Record(_) => Code::Internal,
+            E::Io { .. } | E::Flush(_) | E::Locked(_) | E::Open { .. } | E::Index(_) | E::Record(_) => Code::Internal,
         };
         Self::new(code, error.to_string())
     }

@@ -92,6 +92,9 @@ pub enum Error {
     /// A file that was still being written.
     #[error("{0} changed while it was committed")]
     ChangedFile(String),
+    /// The device refused bytes while they were written.
+    #[error("the device refused bytes of the save: {0}; the save is discarded")]
+    Flush(String),
     /// Nothing was written.
     #[error("the save has no file")]
     EmptySave,

@@ -1,11 +1,12 @@
 use std::{
     collections::{HashMap, VecDeque},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tidegate_core::{SaveId, Timestamp};
 
-use super::{Begin, Committed, Save, Watched};
+use super::{Begin, Committed, Gate, Save, Watched};
 use crate::{Error, Result};
 
 /// Commits that are remembered, so that one which is asked again gets its answer again.
@@ -19,12 +20,21 @@ pub(crate) struct Slot {
     pub(crate) begin: Begin,
     pub(crate) bytes: u64,
     pub(crate) watched: Option<Watched>,
+    pub(crate) gate: Gate,
     pub(crate) ended: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    slot: Arc<Mutex<Slot>>,
+    deadline: Timestamp,
+    path: PathBuf,
+    gate: Gate,
 }
 
 #[derive(Debug, Default)]
 struct Pages {
-    open: HashMap<SaveId, (Arc<Mutex<Slot>>, Timestamp)>,
+    open: HashMap<SaveId, Open>,
     committed: HashMap<SaveId, Committed>,
     order: VecDeque<SaveId>,
 }
@@ -50,13 +60,14 @@ impl Book {
         if pages.open.len() >= self.most {
             return Err(Error::TooManySaves(self.most));
         }
-        let (id, expires) = (slot.save.id.clone(), slot.save.expires);
-        pages.open.insert(id, (Arc::new(Mutex::new(slot)), expires));
+        let (id, deadline, path) = (slot.save.id.clone(), slot.save.expires, slot.save.path.clone());
+        let gate = slot.gate.clone();
+        pages.open.insert(id, Open { slot: Arc::new(Mutex::new(slot)), deadline, path, gate });
         Ok(())
     }
 
     pub(crate) fn get(&self, id: &SaveId) -> Option<Arc<Mutex<Slot>>> {
-        self.pages().open.get(id).map(|(slot, _)| slot.clone())
+        self.pages().open.get(id).map(|open| open.slot.clone())
     }
 
     pub(crate) fn committed(&self, id: &SaveId) -> Option<Committed> {
@@ -66,9 +77,9 @@ impl Book {
     /// Moves a save's deadline; none if it is not known.
     pub(crate) fn touch(&self, id: &SaveId, expires: Timestamp) -> Option<Arc<Mutex<Slot>>> {
         let mut pages = self.pages();
-        let (slot, deadline) = pages.open.get_mut(id)?;
-        *deadline = expires;
-        Some(slot.clone())
+        let open = pages.open.get_mut(id)?;
+        open.deadline = expires;
+        Some(open.slot.clone())
     }
 
     /// Strikes a save out, with its answer if it was committed.
@@ -87,7 +98,13 @@ impl Book {
     }
 
     pub(crate) fn open(&self) -> Vec<(Arc<Mutex<Slot>>, Timestamp)> {
-        self.pages().open.values().cloned().collect()
+        self.pages().open.values().map(|open| (open.slot.clone(), open.deadline)).collect()
+    }
+
+    /// What the flusher needs of each open save.
+    pub(crate) fn gates(&self) -> Vec<(SaveId, PathBuf, Gate)> {
+        let pages = self.pages();
+        pages.open.iter().map(|(id, open)| (id.clone(), open.path.clone(), open.gate.clone())).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,11 +1,13 @@
 //! Saves in progress.
 
 mod book;
+mod flush;
 mod watch;
 
 use std::path::PathBuf;
 
 pub(crate) use book::{Book, Slot};
+pub(crate) use flush::{Flusher, Gate};
 use tidegate_core::{Rank, RunName, SaveId, Seq, Step, Timestamp, WorldSize};
 pub(crate) use watch::Watched;
 

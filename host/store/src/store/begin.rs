@@ -11,7 +11,7 @@ use super::{Store, lock};
 use crate::{
     Begin, Error, Result, Save, Writer,
     error::Context,
-    save::{Slot, Watched},
+    save::{Gate, Slot, Watched},
     space,
 };
 
@@ -54,11 +54,12 @@ impl Store {
         let expires = now.after(self.options.save_ttl);
         let save = Save { id, run: begin.run.clone(), step: begin.step, rank: begin.rank, path, expires };
         let watched = begin.writer.and_then(Watched::open);
-        let slot = Slot { save: save.clone(), begin, bytes, watched, ended: false };
+        let slot = Slot { save: save.clone(), begin, bytes, watched, gate: Gate::default(), ended: false };
         if let Err(error) = self.book.add(slot) {
             self.layout.discard(&dir)?;
             return Err(error);
         }
+        self.flusher.wake();
         Ok(save)
     }
 

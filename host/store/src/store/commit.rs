@@ -1,16 +1,14 @@
-use std::path::Path;
+use std::{fs, path::Path};
 
 use tidegate_core::{Checkpoint, Digest, EventKind, FileEntry, Metrics, SaveId, Shard, Tier, cbor};
 
 use super::{Store, lock};
 use crate::{
     Begin, Committed, Error, Result, Tx,
+    error::Context,
     save::Slot,
     seal::hash_files,
-    tier::{
-        CommitRecord, FileStat, Walked, make_dir, make_read_only, rename_durably, sync_dir, sync_files, walk,
-        write_record,
-    },
+    tier::{CommitRecord, FileStat, Walked, make_dir, make_read_only, rename_durably, sync_all, walk},
 };
 
 impl Store {
@@ -21,11 +19,10 @@ impl Store {
     ///
     /// | step | after a crash |
     /// | --- | --- |
-    /// | 1. every file is synced | a staging directory: removed at the next start |
-    /// | 2. `commit.cbor` and every directory are synced | the same |
-    /// | 3. the save's directory is renamed to its place below `runs`; both parents are synced | a directory that the index does not know: removed at the next start |
-    /// | 4. checkpoint record and event go into the index in one batch, which is synced | the shard, whole |
-    /// | 5. the trainer is told | the shard, whole |
+    /// | 1. `commit.cbor` is written; it, every file and every directory are synced | a staging directory: removed at the next start |
+    /// | 2. the save's directory is renamed to its place below `runs`; both parents are synced | a directory that the index does not know: removed at the next start |
+    /// | 3. checkpoint record and event go into the index in one batch, which is synced | the shard, whole |
+    /// | 4. the trainer is told | the shard, whole |
     ///
     /// # Errors
     /// [`Error::UnknownSave`]; files that can't be committed; other bytes than were committed before; a failed sync.
@@ -53,6 +50,11 @@ impl Store {
 
     fn commit_slot(&self, slot: &Slot, metrics: Metrics) -> Result<Committed> {
         let begin = &slot.begin;
+        // From here on nothing is flushed behind the trainer; what went wrong there is this commit's failure.
+        let flushing = lock(&slot.gate);
+        if let Some(failed) = &*flushing {
+            return Err(Error::Flush(failed.clone()));
+        }
         let _one_at_a_time = self.stripes.lock(&begin.run, begin.step, begin.rank);
         let walked = walk(&slot.save.path)?;
         if walked.files.is_empty() {
@@ -85,16 +87,12 @@ impl Store {
         Ok(committed)
     }
 
-    /// Steps 1 to 3.
+    /// Steps 1 and 2.
     fn make_durable(&self, slot: &Slot, walked: &Walked, metrics: &Metrics) -> Result<()> {
         let begin = &slot.begin;
         let dir = self.layout.save(&slot.save.id);
         let files = slot.save.path.as_path();
         make_read_only(files, walked)?;
-        let paths: Vec<_> = walked.files.iter().map(|file| files.join(file.path.as_path())).collect();
-        sync_files(paths.iter().map(AsRef::as_ref))?;
-        walked.dirs.iter().rev().try_for_each(|dir| sync_dir(dir))?;
-        unchanged(files, &walked.files)?;
         let record = CommitRecord {
             version: 1,
             run: begin.run.clone(),
@@ -105,7 +103,13 @@ impl Store {
             metrics: metrics.clone(),
             files: walked.files.clone(),
         };
-        write_record(&dir, "commit.cbor", &cbor::encode(&record)?, true)?;
+        let beside = dir.join("commit.cbor");
+        fs::write(&beside, cbor::encode(&record)?).during("write", &beside)?;
+        // Until the rename nobody looks here, so the order among these does not matter.
+        let mut paths: Vec<_> = walked.files.iter().map(|file| files.join(file.path.as_path())).collect();
+        paths.extend([beside, dir.clone()]);
+        sync_all(paths.iter().chain(&walked.dirs).map(AsRef::as_ref))?;
+        unchanged(files, &walked.files)?;
         make_dir(&self.layout.run(&begin.run))?;
         let to = self.layout.shard(&begin.run, begin.step, begin.rank);
         // A copy that was pruned may still be on its way out.
@@ -113,7 +117,7 @@ impl Store {
         rename_durably(&dir, &to)
     }
 
-    /// Step 4.
+    /// Step 3.
     fn record(&self, begin: &Begin, walked: &Walked, metrics: Metrics, proven: Option<Digest>) -> Result<Committed> {
         let (begin, bytes, files) = (begin.clone(), walked.bytes(), walked.files.len());
         self.index.write(move |tx| add_shard(tx, &begin, metrics, bytes, files, proven))

@@ -19,7 +19,7 @@ pub use remove::Removed;
 
 use crate::{
     Index, Result, Save,
-    save::Book,
+    save::{Book, Flusher},
     seal::Sealer,
     space,
     stripes::Stripes,
@@ -68,7 +68,8 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     layout: Arc<Layout>,
     index: Arc<Index>,
-    book: Book,
+    book: Arc<Book>,
+    flusher: Flusher,
     sealer: Sealer,
     stripes: Stripes,
     next_save: AtomicU64,

@@ -10,7 +10,7 @@ use super::{Options, Store};
 use crate::{
     Index, Result, Space, View,
     error::Context,
-    save::Book,
+    save::{Book, Flusher},
     seal::{Sealer, drop_damaged},
     stripes::Stripes,
     tier::Layout,
@@ -49,9 +49,10 @@ impl Store {
             sealer.add(run, step, rank);
         }
         layout.empty_trash()?;
-        let book = Book::new(options.most_saves);
+        let book = Arc::new(Book::new(options.most_saves));
+        let flusher = Flusher::start(book.clone(), layout.root())?;
         let (stripes, next_save) = (Stripes::new(), AtomicU64::new(0));
-        Ok((Self { options, clock, layout, index, book, sealer, stripes, next_save }, recovered))
+        Ok((Self { options, clock, layout, index, book, flusher, sealer, stripes, next_save }, recovered))
     }
 }
 

@@ -7,5 +7,5 @@ mod walk;
 
 pub(crate) use layout::Layout;
 pub(crate) use record::{CommitRecord, FileStat, read_record, write_record};
-pub(crate) use sync::{make_dir, rename_durably, sync_dir, sync_files};
+pub(crate) use sync::{make_dir, rename_durably, sync_all};
 pub(crate) use walk::{Walked, make_read_only, walk};

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{Error, Result, error::Context};
 
-/// Threads that sync the files of one commit. More keep the device's queue full, and wait instead of computing.
+/// Threads that sync for one commit. They wait instead of computing; several keep the device's queue full.
 const SYNC_THREADS: usize = 4;
 
 /// Makes the names in a directory durable.
@@ -31,16 +31,16 @@ pub(crate) fn make_dir(path: &Path) -> Result<()> {
 /// Renames, and makes both the new name and the absence of the old one durable.
 pub(crate) fn rename_durably(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).during("rename", from)?;
-    [to.parent(), from.parent()].into_iter().flatten().try_for_each(sync_dir)
+    sync_all([to.parent(), from.parent()].into_iter().flatten())
 }
 
-/// Makes the bytes of these files durable, several at a time, largest first as given.
+/// Makes these files and directories durable, several at a time.
 ///
 /// A sync that fails is not tried again: the kernel may have dropped the pages, and a second call would succeed without
 /// them. The caller discards the files.
-pub(crate) fn sync_files<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<()> {
+pub(crate) fn sync_all<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<()> {
     let paths: Vec<&Path> = paths.collect();
-    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all()).during("sync the file", path);
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all()).during("sync", path);
     if let [only] = paths.as_slice() {
         return sync(only);
     }
