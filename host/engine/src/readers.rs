@@ -1,5 +1,6 @@
 //! Who reads which checkpoint now. Safe prune asks here, inside the change that would take the copy out of the count; a
-//! reader registers first and looks at the record afterwards, so one of the two always sees the other.
+//! reader registers first and looks at the record afterwards, in a change as well: changes come one after the other, so one
+//! of the two always sees the other. (A look at what is synced is not enough: a prune may be decided and not synced yet.)
 
 use std::{
     collections::HashMap,

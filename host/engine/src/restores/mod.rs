@@ -7,9 +7,10 @@ mod work;
 use std::{path::PathBuf, time::Duration};
 
 pub(crate) use book::Restores;
-use tidegate_core::{Code, Metrics, Rank, RunName, Step, WorldSize};
+use tidegate_core::{Checkpoint, Code, Metrics, Rank, RunName, Step, WorldSize};
+use tidegate_store::Tx;
 
-use crate::{CheckpointInfo, Error, Host, Result, error::blocking};
+use crate::{CheckpointInfo, Error, Host, Result, catalog::unknown_checkpoint, error::blocking};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Host {
         };
         // Registered before the record is looked at again: from here on nothing deletes it.
         let reading = self.0.readers.hold(&request.run, checkpoint.step);
-        let CheckpointInfo { checkpoint, .. } = self.checkpoint(&request.run, checkpoint.step).await?;
+        let checkpoint = self.current(&request.run, checkpoint.step).await?;
         if checkpoint.complete.is_none() {
             let (run, step, known) = (&request.run, checkpoint.step, checkpoint.shards.len());
             let detail = format!("run {run} step {step}: {known} of {} ranks have committed", checkpoint.world_size);
@@ -109,6 +110,15 @@ impl Host {
             drop(reading);
         });
         self.restore_info(&id, Duration::ZERO).await
+    }
+
+    /// The record behind every change that has been decided, also one that is not synced yet: a prune whose guard looked
+    /// before the reader was registered is seen here, and one that comes later sees the reader.
+    async fn current(&self, run: &RunName, step: Step) -> Result<Checkpoint> {
+        let name = run.clone();
+        let look = move |tx: &mut Tx<'_>| Ok::<_, Error>(tx.checkpoint(&name, step)?);
+        let found = self.0.store.index().write_async(look).await?.filter(|checkpoint| !checkpoint.gone());
+        found.ok_or_else(|| unknown_checkpoint(run, step))
     }
 
     /// How a restore stands; waits for its end, at most `wait`.
