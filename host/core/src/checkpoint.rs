@@ -30,6 +30,9 @@ impl Tier {
     }
 }
 
+/// Copies of a shard that are remembered, present and past.
+const COPIES: usize = 16;
+
 /// One copy of a shard, from when it came to when it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copy {
@@ -83,6 +86,12 @@ impl Shard {
         if let Some(copy) = self.copies.iter_mut().find(|copy| copy.tier == tier && copy.live()) {
             copy.verified = copy.verified.or(verified);
         } else {
+            // Past copies are kept for readers of the past, the last ones only.
+            if self.copies.len() >= COPIES
+                && let Some(oldest) = self.copies.iter().position(|copy| !copy.live())
+            {
+                self.copies.remove(oldest);
+            }
             self.copies.push(Copy { tier, since: at, verified, gone: None });
         }
     }

@@ -15,6 +15,9 @@ pub const STATE_SET: &str =
 pub const PRUNE: &str =
     r#"(import "tidegate:bot/checkpoints@0.1.0" "prune" (func $prune (param i32 i32 i64 i32 i32 i32 i32)))"#;
 
+/// The import of `checkpoints.pin`: run, its length, step, reason, its length, where the answer goes.
+pub const PIN: &str = r#"(import "tidegate:bot/checkpoints@0.1.0" "pin" (func $pin (param i32 i32 i64 i32 i32 i32)))"#;
+
 /// Where the contract stands.
 pub fn wit() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit")
@@ -49,9 +52,17 @@ pub fn module(top: &str, handle: &str) -> String {
 /// # Errors
 /// Text that is no module, or not one of the world `policy`.
 pub fn component(top: &str, handle: &str) -> Result<Vec<u8>> {
-    let mut module = wat::parse_str(module(top, handle)).context("the guest's text")?;
+    component_for(&wit(), &module(top, handle))
+}
+
+/// The component of a core module in text, for the world `policy` of a folder of WIT.
+///
+/// # Errors
+/// As [`component`].
+pub fn component_for(wit: &Path, text: &str) -> Result<Vec<u8>> {
+    let mut module = wat::parse_str(text).context("the guest's text")?;
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(wit())?;
+    let (package, _) = resolve.push_dir(wit)?;
     let world = resolve.select_world(&[package], Some("policy"))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()

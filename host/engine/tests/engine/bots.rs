@@ -1,16 +1,14 @@
 use tidegate_core::Grants;
-use tidegate_tests_support::guest::{PRUNE, STATE_SET, component};
+use tidegate_tests_support::guest::{PIN, STATE_SET, component};
 
-use crate::fixture::{Fixture, prune_grants};
+use crate::fixture::{Fixture, pin_grants, run};
 
-/// On each committed shard: asks to prune step 1, writes the step into its state; then does what `then` says.
+/// On each committed shard: pins the step, writes it into its state, then does what `then` says.
 fn writer(then: &str) -> Vec<u8> {
-    let top = format!(
-        r#"{PRUNE} {STATE_SET} (data (i32.const 100) "k") (data (i32.const 200) "r") (data (i32.const 300) "why")"#
-    );
+    let top = format!(r#"{PIN} {STATE_SET} (data (i32.const 100) "k") (data (i32.const 300) "why")"#);
     let handle = format!(
         "(if (i32.eq (local.get $what) (i32.const 1)) (then
-            (call $prune (i32.const 200) (i32.const 1) (i64.const 1) (i32.const 0) (i32.const 300) (i32.const 3) (i32.const 500))
+            (call $pin (local.get $run) (local.get $run_len) (local.get $step) (i32.const 300) (i32.const 3) (i32.const 500))
             (i64.store (i32.const 400) (local.get $step))
             (call $state_set (i32.const 100) (i32.const 1) (i32.const 400) (i32.const 8) (i32.const 500))
             {then}))"
@@ -23,26 +21,35 @@ const TRAP_AT_THREE: &str = "(if (i64.eq (local.get $step) (i64.const 3)) (then 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trap_leaves_no_effects_and_the_bot_stands_before_its_event() {
     let fixture = Fixture::new().await;
-    fixture.install("bad", writer(TRAP_AT_THREE), prune_grants(), &["shard-committed"]).await;
-    fixture.install("good", writer(""), prune_grants(), &["shard-committed"]).await;
-    for step in 1..=4 {
+    // It stands still until all events are there: then one group holds events that go well and the one that does not.
+    fixture.install("bad", writer("unreachable"), pin_grants(), &["shard-committed"]).await;
+    fixture.install("good", writer(""), pin_grants(), &["shard-committed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    let first = fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    for step in 2..=4 {
         fixture.commit(step, 0, 1, &[("a", b"x")]).await;
     }
-    let quarantined = fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    fixture.install("bad", writer(TRAP_AT_THREE), pin_grants(), &["shard-committed"]).await;
+    let quarantined = fixture.event(|event| event.kind.name() == "bot-quarantined" && event.seq > first.seq).await;
     let bad = fixture.bot("bad").await;
     let third = fixture.event(|e| e.kind.name() == "shard-committed" && crate::fixture::about(e, 3)).await;
     assert_eq!(bad.cursor, third.seq - 1, "it stands right before the event that it fails on");
     assert!(bad.quarantined.is_some() && quarantined.seq > third.seq);
     assert_eq!(state_of(&fixture, "bad"), Some(2), "the state is that of the last event that went well");
-    assert!(fixture.host.jobs(99).await.unwrap().iter().all(|info| info.job.by != "bad"), "no effect of it was taken");
     fixture.caught_up("good").await;
+    let mut pinned = Vec::new();
+    for info in fixture.host.checkpoints(&run(), None, 9).await.unwrap() {
+        let by: Vec<_> = info.checkpoint.pins.iter().map(|pin| pin.by.clone()).collect();
+        pinned.push((info.checkpoint.step.get(), by.contains(&"bad".to_owned()), by.contains(&"good".to_owned())));
+    }
+    assert_eq!(pinned, [(4, false, true), (3, false, true), (2, true, true), (1, true, true)]);
     assert_eq!(state_of(&fixture, "good"), Some(4), "its neighbour goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mended_bot_goes_on_with_the_events_that_waited_for_it() {
     let fixture = Fixture::new().await;
-    fixture.install("bot", writer(TRAP_AT_THREE), prune_grants(), &["shard-committed"]).await;
+    fixture.install("bot", writer(TRAP_AT_THREE), pin_grants(), &["shard-committed"]).await;
     for step in 1..=5 {
         fixture.commit(step, 0, 1, &[("a", b"x")]).await;
     }
@@ -50,7 +57,7 @@ async fn a_mended_bot_goes_on_with_the_events_that_waited_for_it() {
     // Across a restart as well: the quarantine, the cursor and the events are all durable.
     let fixture = fixture.restart(|_| ()).await;
     assert!(fixture.bot("bot").await.quarantined.is_some());
-    fixture.install("bot", writer(""), prune_grants(), &["shard-committed"]).await;
+    fixture.install("bot", writer(""), pin_grants(), &["shard-committed"]).await;
     let bot = fixture.caught_up("bot").await;
     assert!(bot.quarantined.is_none());
     assert_eq!(state_of(&fixture, "bot"), Some(5));
@@ -70,7 +77,7 @@ async fn a_bot_without_grants_gets_nothing_and_sees_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_that_loops_is_stopped_and_leaves_the_host_alone() {
     let fixture = Fixture::new().await;
-    fixture.install("spin", component("", "(loop $l (br $l))").unwrap(), prune_grants(), &["shard-committed"]).await;
+    fixture.install("spin", component("", "(loop $l (br $l))").unwrap(), pin_grants(), &["shard-committed"]).await;
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     fixture.event(|event| event.kind.name() == "bot-quarantined").await;
     assert!(fixture.host.health().await.ready);
@@ -80,10 +87,10 @@ async fn a_bot_that_loops_is_stopped_and_leaves_the_host_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn state_beyond_its_quota_is_refused_and_removed_with_the_bot() {
     let fixture = Fixture::new().await;
-    let grants = Grants { state_bytes: Some(8), ..prune_grants() };
+    let grants = Grants { state_bytes: Some(8), ..pin_grants() };
     // One key of 1 byte and a value of 8 are 9 bytes.
     fixture.install("small", writer(""), grants, &["shard-committed"]).await;
-    fixture.install("fits", writer(""), prune_grants(), &["shard-committed"]).await;
+    fixture.install("fits", writer(""), pin_grants(), &["shard-committed"]).await;
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     fixture.caught_up("small").await;
     fixture.caught_up("fits").await;

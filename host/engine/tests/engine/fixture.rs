@@ -1,8 +1,6 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
-use tidegate_core::{
-    BotName, Clock, Event, Glob, Grants, Metrics, RunName, Step, SystemClock, TargetName, Tier, Triggers,
-};
+use tidegate_core::{BotName, Clock, Event, Glob, Grants, Metrics, RunName, Step, SystemClock, TargetName, Triggers};
 use tidegate_engine::{Begin, BotInfo, BotSpec, Committed, Host, Options};
 use tidegate_replica::Target;
 use tidegate_sandbox::Sandbox;
@@ -123,10 +121,10 @@ pub(crate) fn about(event: &Event, number: u64) -> bool {
     text["step"] == number
 }
 
-/// May see everything and prune it from NVMe.
-pub(crate) fn prune_grants() -> Grants {
+/// May see everything and pin it.
+pub(crate) fn pin_grants() -> Grants {
     let all = vec![Glob("*".into())];
-    Grants { read: all.clone(), prune: all, tiers: [Tier::Nvme].into(), ..Grants::default() }
+    Grants { read: all.clone(), pin: all, ..Grants::default() }
 }
 
 /// May see everything and copy it.
