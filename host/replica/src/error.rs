@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use tidegate_core::TargetName;
 
+use crate::Damage;
+
 /// Why something could not be done. Holds no credentials: the text of a store's answer is cleared of them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,7 +31,7 @@ pub enum Error {
         /// Whether it may work later.
         retryable: bool,
     },
-    /// There is no such object.
+    /// The shard was not shipped to this target.
     #[error("object target {target} has no {object}")]
     Missing {
         /// The target.
@@ -107,6 +109,8 @@ pub enum Error {
         detail: String,
         /// Whether some source could not be asked, so that it may work later.
         retryable: bool,
+        /// What was found damaged until then, so that it can be written down.
+        damaged: Vec<Damage>,
     },
     /// It was called off.
     #[error("cancelled")]

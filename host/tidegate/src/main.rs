@@ -1,7 +1,7 @@
 //! `tidegate`: the host daemon, and the command line that asks one.
 //!
-//! This crate wires the others together and holds nothing else: `host/` starts and ends a host, `command/` has one file a
-//! command, `show/` is how results and errors look.
+//! This crate wires the others together and holds nothing else: `host/` starts and ends a host, `command/` has one file
+//! a command, `show/` is how results and errors look.
 
 mod cli;
 mod command;

@@ -96,7 +96,7 @@ impl Client {
 
     /// Sends a call and returns the head of its answer with the connection that the rest comes from.
     pub(crate) async fn exchange(&self, call: &Call) -> Result<(Link, Response<Incoming>), Error> {
-        // A kept connection can break in the moment in which it is used again; only a call that may be sent twice takes one.
+        // A kept connection can break in the moment it is used again: only a call that may be sent twice takes one.
         if call.repeatable
             && let Some(mut link) = self.inner.pool.take()
             && link.settle().await

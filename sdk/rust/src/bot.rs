@@ -74,7 +74,7 @@ pub mod glue {
     /// The bot's own words.
     pub fn handle<B: Bot>(event: &Event, settings: &str) -> Result<(), String> {
         #[cfg(target_arch = "wasm32")]
-        std::panic::set_hook(Box::new(|panic| crate::log::error(panic)));
+        std::panic::set_hook(Box::new(|panic| crate::log::error(panic.to_string().replace('\n', " "))));
         B::handle(event, &read::<B>(settings)?).map_err(|error| error.to_string())
     }
 

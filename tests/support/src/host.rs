@@ -124,6 +124,16 @@ impl TidegateProcess {
     /// # Errors
     /// When it does not get ready; the error holds the end of its log.
     pub fn restart(&mut self) -> Result<()> {
+        self.launch()?;
+        let ready = self.wait_ready();
+        ready.with_context(|| format!("the host in {}: {}", self.dir().display(), self.log_tail()))
+    }
+
+    /// Starts it, after a SIGKILL if it runs, and does not wait for anything.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch(&mut self) -> Result<()> {
         self.kill9()?;
         let Options { dir, args, env, .. } = &self.options;
         fs::create_dir_all(dir)?;
@@ -131,8 +141,7 @@ impl TidegateProcess {
         command.arg("dev").arg("--dir").arg(dir).args(args).envs(env.iter().map(|(k, v)| (k, v)));
         proc::log_to(&mut command, &self.log())?;
         self.process = Some(proc::Guard::spawn(command)?);
-        let ready = self.wait_ready();
-        ready.with_context(|| format!("the host in {}: {}", self.dir().display(), self.log_tail()))
+        Ok(())
     }
 
     /// SIGKILL, as a crash of the machine's software. Nothing happens if it does not run.

@@ -81,6 +81,8 @@ impl<'a> Request<'a> {
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// The `content-type`, if there is one.
+    pub content_type: Option<String>,
     /// The body, whole.
     pub body: Vec<u8>,
 }
@@ -120,7 +122,8 @@ impl Response {
         } else {
             rest.to_vec()
         };
-        Ok(Self { status: head.code.unwrap_or(0), body })
+        let content_type = header("content-type");
+        Ok(Self { status: head.code.unwrap_or(0), content_type, body })
     }
 }
 

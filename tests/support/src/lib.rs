@@ -6,7 +6,10 @@
 //! - [`first_light`]: a real training that is saved, killed, lost and resumed, act by act;
 //! - [`guest`]: components written in WebAssembly text, for bots that do exactly one thing;
 //! - [`host`]: the `tidegate` binary as a child process that can be killed and started again;
+//! - [`s3`]: the objects of a bucket, past everyone who uses it;
+//! - [`tree`]: trees of files, the measure of every restore;
 //! - [`proc`]: child processes that die with the test, however the test ends;
+//! - [`stats`]: measurements as a median and their ends;
 //! - [`wait`]: waiting for a state with a deadline, and never for a time.
 //!
 //! It holds no test of Tidegate itself and is no part of any release.
@@ -22,6 +25,9 @@ pub mod host;
 pub mod http;
 mod ports;
 pub mod proc;
+pub mod s3;
 pub mod seaweed;
+pub mod stats;
+pub mod tree;
 pub mod venv;
 pub mod wait;

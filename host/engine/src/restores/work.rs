@@ -37,7 +37,16 @@ async fn restore_shard(host: &Host, checkpoint: &Checkpoint, shard: &Shard, into
     let to = into.join(format!("rank-{:05}", rank.get()));
     let progress = entry.track.begin_step();
     let restored = tidegate_replica::restore(&body, &sources, &to, RestoreOptions::default(), &progress).await;
-    let restored = restored.map_err(|error| restore_error(&error))?;
+    let restored = match restored {
+        Ok(restored) => restored,
+        Err(error) => {
+            // What was found damaged is told also when nothing could take its place.
+            if let tidegate_replica::Error::Corrupt { damaged, .. } = &error {
+                note_damage(host, checkpoint, rank, damaged).await?;
+            }
+            return Err(restore_error(&error));
+        }
+    };
     entry.track.end_step(body.bytes());
     entry.came_from(restored.nvme, restored.object);
     note_damage(host, checkpoint, rank, &restored.damaged).await

@@ -15,6 +15,8 @@ use crate::{
 
 /// How often one source is asked for the same bytes: what was damaged on the way is right the second time.
 const TRIES: usize = 2;
+/// The last source is asked more often: behind it there is nothing.
+const LAST_TRIES: usize = 4;
 
 /// Blocks that a source did not give, and what it gave instead.
 struct Lacking {
@@ -28,9 +30,11 @@ pub(super) async fn fetch(file: &Arc<Restoring>, span: Span) -> Result<(), Error
     let path = file.entry().map(|entry| entry.path.to_string()).unwrap_or_default();
     let mut lacking = vec![Lacking { span, detail: "there is no source".into() }];
     let mut unasked = false;
-    for origin in &restore.origins {
+    for (nth, origin) in restore.origins.iter().enumerate() {
         let mut failed = None;
-        for _ in 0..TRIES {
+        let tries = if nth + 1 == restore.origins.len() { LAST_TRIES } else { TRIES };
+        for _ in 0..tries {
+            failed = None;
             let mut still = Vec::new();
             for Lacking { span, .. } in lacking {
                 match take(file, origin, span).await {
@@ -57,7 +61,7 @@ pub(super) async fn fetch(file: &Arc<Restoring>, span: Span) -> Result<(), Error
         }
     }
     let (block, detail) = lacking.first().map(|l| (l.span.block as u64, l.detail.clone())).unwrap_or_default();
-    Err(Error::Corrupt { file: path, block, detail, retryable: unasked })
+    Err(Error::Corrupt { file: path, block, detail, retryable: unasked, damaged: Vec::new() })
 }
 
 enum Attempt {

@@ -138,9 +138,15 @@ pub async fn restore(
         }
     }
     // Every task has ended before anything is renamed or removed.
-    crew.finish().await?;
+    let ended = crew.finish().await;
     let restore = Arc::into_inner(restore).ok_or_else(|| Error::Worker("a part is still being written".into()))?;
     let result = restore.result.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ended.map_err(|error| match error {
+        Error::Corrupt { file, block, detail, retryable, .. } => {
+            Error::Corrupt { file, block, detail, retryable, damaged: result.damaged.clone() }
+        }
+        other => other,
+    })?;
     let directories = directories(body);
     blocking(move || restore.staging.commit(&directories)).await?;
     Ok(result)

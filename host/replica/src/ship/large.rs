@@ -71,7 +71,9 @@ impl Large {
                 });
                 let done = done.await?;
                 let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-                parts.get_mut(nth).map(|place| *place = Some(done));
+                if let Some(place) = parts.get_mut(nth) {
+                    *place = Some(done);
+                }
             }
         }
         self.shipping.acknowledged(span.len as u64);
@@ -110,14 +112,21 @@ impl Large {
                 let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
                 let parts: Vec<PartId> = parts.into_iter().flatten().collect();
                 let complete = || async {
-                    let done = store.complete_multipart(name, &id, parts.clone()).await;
-                    done.map(drop).map_err(|error| self.failed("complete", error))
+                    match store.complete_multipart(name, &id, parts.clone()).await {
+                        Ok(_) => Ok(()),
+                        // The upload is not known any more: most likely the answer to an earlier try was lost.
+                        Err(object_store::Error::NotFound { .. }) => {
+                            self.doubtful.store(true, Ordering::Release);
+                            Ok(())
+                        }
+                        Err(error) => Err(self.failed("complete", error)),
+                    }
                 };
-                match retry::again(&self.shipping.stop, complete).await {
-                    // The upload is not known any more: most likely the answer to an earlier try was lost. What is
-                    // there now has to be looked at.
-                    Err(Error::Missing { .. }) => self.doubtful.store(true, Ordering::Release),
-                    ended => ended?,
+                retry::again(&self.shipping.stop, complete).await?;
+                // The list of parts carries no checksum: a part that got lost from it shows in the size.
+                let size = retry::again(&self.shipping.stop, || self.shipping.target.head(name)).await?;
+                if size.is_none_or(|meta| meta.size != self.object.size) {
+                    self.doubtful.store(true, Ordering::Release);
                 }
             }
         }

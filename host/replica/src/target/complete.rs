@@ -26,18 +26,12 @@ impl Target {
         if self.marked(run, step).await?.is_some() {
             return Ok(true);
         }
-        let step_prefix = self.0.layout.step(run, step);
-        let listed = self.store().list_with_delimiter(Some(&step_prefix)).await;
-        let listed = listed.map_err(|error| self.failed("list", &step_prefix, error))?;
-        let names = listed.objects.iter().filter_map(|meta| meta.location.filename());
-        let mut ranks: Vec<Rank> = names.filter_map(layout::manifest_rank).collect();
-        ranks.sort_unstable();
-        let Some(first) = ranks.first() else { return Ok(false) };
-        // One manifest tells how many there must be; the others are read only when they are all there.
-        let world_size = self.body(run, step, *first).await?.0.world_size;
-        if ranks.len() as u64 != u64::from(world_size) {
-            return Ok(false);
+        let mut all = self.all_ranks(run, step).await?;
+        if all.is_none() {
+            // The last rank's host asks once and nobody after it: a listing that was damaged on the way must not decide.
+            all = self.all_ranks(run, step).await?;
         }
+        let Some((ranks, world_size)) = all else { return Ok(false) };
         let read = stream::iter(ranks).map(|rank| self.summary(run, step, rank, world_size)).buffered(AT_ONCE);
         let summaries: Vec<(FoundShard, Metrics)> = read.try_collect().await?;
         let mut metrics = Metrics::default();
@@ -49,6 +43,24 @@ impl Target {
         let envelope = marker.encode().and_then(Envelope::plain).map_err(bad)?;
         self.create_envelope(&object, &envelope, MARKER_BYTES, &CancellationToken::new()).await?;
         Ok(true)
+    }
+
+    /// All ranks, in order, if their manifests are all there.
+    async fn all_ranks(&self, run: &RunName, step: Step) -> Result<Option<(Vec<Rank>, WorldSize)>, Error> {
+        let prefix = self.0.layout.step(run, step);
+        let listed = self.store().list_with_delimiter(Some(&prefix)).await;
+        let listed = listed.map_err(|error| self.failed("list", &prefix, error))?;
+        let names = listed.objects.iter().filter_map(|meta| meta.location.filename());
+        let mut ranks: Vec<Rank> = names.filter_map(layout::manifest_rank).collect();
+        ranks.sort_unstable();
+        // One manifest tells how many there must be; the others are read only when they are all there.
+        let Some(first) = ranks.first() else { return Ok(None) };
+        let world_size = match self.body(run, step, *first).await {
+            Ok((body, _)) => body.world_size,
+            Err(Error::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(ranks.iter().map(|rank| rank.get()).eq(0..world_size.get()).then_some((ranks, world_size)))
     }
 
     async fn summary(

@@ -36,9 +36,6 @@ impl Target {
     pub(crate) fn failed(&self, attempted: &'static str, object: &Path, error: object_store::Error) -> Error {
         use object_store::Error as E;
         let target = self.name().clone();
-        if let E::NotFound { .. } = error {
-            return Error::Missing { target, object: object.to_string() };
-        }
         let final_ = matches!(
             error,
             E::NotSupported { .. } | E::NotImplemented { .. } | E::InvalidPath { .. } | E::UnknownConfigurationKey { .. }

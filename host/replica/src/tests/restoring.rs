@@ -23,7 +23,8 @@ async fn spoiled(target: &Target, spoil: impl Fn(Vec<u8>) -> Option<Vec<u8>>) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoiled_object_is_a_clear_error_and_leaves_nothing() {
-    let ways: [(&str, fn(Vec<u8>) -> Option<Vec<u8>>); 5] = [
+    type Spoil = fn(Vec<u8>) -> Option<Vec<u8>>;
+    let ways: [(&str, Spoil); 5] = [
         ("flipped", |mut bytes| {
             bytes[BLOCK + 1] ^= 1;
             Some(bytes)

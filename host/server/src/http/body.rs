@@ -82,7 +82,7 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, Failur
     }
 }
 
-/// Takes what the client is still sending, within bounds: one that is cut off while it writes often never sees the answer.
+/// Takes what the client still sends, within bounds: one that is cut off while it writes often never sees the answer.
 async fn discard(mut body: Body) {
     const BYTES: usize = 256 << 20;
     let drain = async {

@@ -1,5 +1,5 @@
-//! Keeps web pages out. A browser on this machine can be made to send requests to loopback addresses by any page that it
-//! shows; it then says so in `Origin`, `Sec-Fetch-Site`, or in a `Host` that a rebound name stands in.
+//! Keeps web pages out. A browser on this machine can be made to send requests to loopback addresses by any page that
+//! it shows; it then says so in `Origin`, `Sec-Fetch-Site`, or in a `Host` that a rebound name stands in.
 
 use axum::http::{HeaderMap, header};
 use tidegate_core::Code;

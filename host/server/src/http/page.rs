@@ -1,5 +1,5 @@
 //! Pages of a listing. A token names the last item of the page before (a keyset), so pages stay right while items come
-//! and go. It is opaque to clients: version, what it is about, the key, and a check that it belongs to this very listing.
+//! and go. It is opaque to clients: a version, a check that it belongs to this very listing, and the key.
 
 use tidegate_core::Digest;
 

@@ -92,37 +92,11 @@ fn read(figment: Figment) -> Result<Config, Failure> {
 mod tests {
     use super::*;
 
-    const WHOLE: &str = r#"
-        [host]
-        name = "node-7"
-        cluster = "blue"
-        dir = "/var/lib/tidegate"
-        [tier]
-        path = "/nvme/tidegate"
-        reserve_bytes = 1073741824
-        hash_threads = 4
-        [api]
-        socket = "/run/tidegate/tidegate.sock"
-        listen = "127.0.0.1:7070"
-        [object]
-        url = "s3://bucket/prefix"
-        verify = "checksum"
-        concurrency = 16
-        part_bytes = 16777216
-        [object.options]
-        region = "eu-central-1"
-        secret_access_key = "hunter2"
-        allow_http = true
-        [bots]
-        plugins = "/usr/lib/tidegate/plugins"
-        [bots.install.replicate]
-        plugin = "replicate.wasm"
-        settings = { jitter_seconds = 1.5 }
-        grants = { read = ["*"], replicate = ["gpt-*"], targets = ["default"] }
-        triggers = { events = ["checkpoint-complete"] }
-        [policy]
-        copies = 2
-    "#;
+    /// The example that operators start from.
+    fn whole() -> &'static str {
+        let readme = include_str!("../../README.md");
+        readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()
+    }
 
     fn parse(text: &str) -> Result<Config, String> {
         let config = read(Figment::new().merge(Toml::string(text)));
@@ -133,19 +107,19 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_file_is_read() {
-        let config = parse(WHOLE).unwrap();
-        assert_eq!(config.object.options["allow_http"].0, "true");
+    fn the_readmes_example_is_valid() {
+        let config = parse(whole()).unwrap();
+        assert_eq!(config.object.options["region"].0, "eu-central-1");
         assert_eq!(config.socket(), Path::new("/run/tidegate/tidegate.sock"));
-        assert_eq!(config.bots.install.len(), 1);
+        assert_eq!(config.bots.install.len(), 2);
     }
 
     #[test]
     fn a_secret_is_never_shown() {
-        let shown = format!("{:?}", parse(WHOLE).unwrap());
+        let with = |value: &str| whole().replace("[object.options]", &format!("[object.options]\nsecret_access_key = {value}"));
+        let shown = format!("{:?}", parse(&with("\"hunter2\"")).unwrap());
         assert!(shown.contains("secret_access_key") && !shown.contains("hunter2"), "{shown}");
-        let broken = WHOLE.replace("\"hunter2\"", "[\"hunter2\"]");
-        assert!(!parse(&broken).unwrap_err().contains("hunter2"));
+        assert!(!parse(&with("[\"hunter2\"]")).unwrap_err().contains("hunter2"));
     }
 
     #[test]
@@ -153,13 +127,13 @@ mod tests {
         for (from, to, said) in [
             ("hash_threads", "hash_thread", "hash_thread"),
             ("[policy]", "[polcy]", "polcy"),
-            ("copies = 2", "copies = 3", "policy.copies"),
+            ("copies = 1 ", "copies = 3 ", "policy.copies"),
             ("\"node-7\"", "\"../node\"", "host name"),
-            ("concurrency = 16", "concurrency = \"many\"", "object.concurrency"),
-            ("checkpoint-complete", "checkpoint-compleat", "checkpoint-compleat"),
-            ("reserve_bytes = 1073741824", "reserve_bytes = -1", "reserve_bytes"),
+            ("concurrency = 8", "concurrency = \"many\"", "object.concurrency"),
+            ("checkpoint-sealed", "checkpoint-seeled", "checkpoint-seeled"),
+            ("reserve_bytes = 10737418240", "reserve_bytes = -1", "reserve_bytes"),
         ] {
-            let error = parse(&WHOLE.replace(from, to)).unwrap_err();
+            let error = parse(&whole().replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{to}: {error}");
         }
         assert!(parse("").unwrap_err().contains("host"));

@@ -1,5 +1,5 @@
-//! The configuration: a TOML file, then variables such as `TIDEGATE_TIER__RESERVE_BYTES`, which go before it. Unknown keys
-//! are refused. Values are checked here as far as their form goes; what they lead to, the parts say when they are made.
+//! The configuration: a TOML file, then variables such as `TIDEGATE_TIER__RESERVE_BYTES`, which go before it. Unknown
+//! keys are refused. Values are checked here as far as their form goes; what they lead to, the parts say when they are made.
 
 mod bots;
 mod load;

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tidegate_core::BotName;
 use tidegate_server::{Listen, Server};
 
@@ -58,7 +58,7 @@ async fn run(
     announce(&Running { socket, address: server.address(), bots: installed, notes })?;
     let outcome = tokio::select! {
         () = server.serve(host.clone(), stop.clone()) => Ok(()),
-        () = host.broken() => Err(anyhow::anyhow!("the index could not be synced: the host ends, and recovers at its next start")),
+        () = host.broken() => Err(anyhow!("the index could not be synced: the host ends, and recovers at its next start")),
     };
     stop.cancel();
     host.drain().await;

@@ -24,7 +24,7 @@ mod trainer;
 pub use facts::{Facts, Pruned};
 pub use losses::{Comparison, Difference, Loss};
 pub use plan::{Model, Plan, workspace};
-pub use report::{Report, Spread};
+pub use report::Report;
 pub use scene::Scene;
 pub use stalls::{Restore, Save};
 

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use tidegate_tests_support::first_light::{Plan, Report, Save, Spread};
+use tidegate_tests_support::{
+    first_light::{Plan, Report, Save},
+    stats::Spread,
+};
 
 /// More than this over write + fsync is said to be slow.
 const AIM: f64 = 1.05;
@@ -12,7 +15,7 @@ pub(super) fn render(plan: &Plan, report: &Report, object: &str) -> String {
     let mut text = String::from("\n");
     let mut line = |left: &str, right: String| {
         // Writing to a text can't fail.
-        let _ = writeln!(text, "{left:<34}  {right}");
+        let _ = writeln!(text, "{}", format!("{left:<34}  {right}").trim_end());
     };
     losses(plan, report, &mut line);
     line("", String::new());

@@ -48,6 +48,10 @@ impl Shared {
         lock(&self.ledger)
     }
 
+    pub(super) fn ledger_mutex(&self) -> &Mutex<Ledger> {
+        &self.ledger
+    }
+
     /// A new round begins.
     pub(super) fn begin(&self) {
         self.killed.store(false, Ordering::SeqCst);

@@ -51,7 +51,7 @@ impl Writer<'_> {
             8..12 => {
                 // One that forgets its save: the host must not.
                 let (_, save) = self.begin(ask, step, &plan)?;
-                self.fill(&Plan::random(self.rng.u64(..)), &save)?;
+                self.fill(&plan, &save)?;
                 self.shared.answer(ask.run(ask.client.touch(&save.save_id)))?;
             }
             _ => {}

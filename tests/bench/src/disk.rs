@@ -1,0 +1,63 @@
+//! The writer that both sides of a comparison use, and a disk that has nothing left to do.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+
+/// Bytes of one write.
+const PIECE: usize = 4 << 20;
+
+/// Bytes that nothing along the way can make smaller.
+pub(crate) struct Writer {
+    piece: Vec<u8>,
+}
+
+impl Writer {
+    pub(crate) fn new() -> Self {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let words = (0..PIECE / 8).flat_map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        });
+        Self { piece: words.collect() }
+    }
+
+    /// Writes a new file of so many bytes, through the page cache, in writes of 4 MiB. Nothing is synced.
+    pub(crate) fn write(&self, path: &Path, bytes: u64) -> Result<File> {
+        let mut file = File::create_new(path).with_context(|| format!("create {}", path.display()))?;
+        let mut left = bytes;
+        while left > 0 {
+            let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            file.write_all(self.piece.get(..length).unwrap_or_default())?;
+            left -= length as u64;
+        }
+        Ok(file)
+    }
+}
+
+/// Makes a directory's names durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    Ok(File::open(dir)?.sync_all()?)
+}
+
+/// Waits until the file system has written all that it has to write: what one measurement leaves must not be paid by the
+/// next one.
+pub(crate) fn quiet(dir: &Path) -> Result<()> {
+    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+}
+
+/// Removes a folder that may be absent.
+pub(crate) fn remove(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}

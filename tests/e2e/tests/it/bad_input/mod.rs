@@ -1,0 +1,11 @@
+//! Bad input gets a clear answer and leaves nothing: every trick is played against a host that runs, over its API.
+
+mod bots;
+mod components;
+mod files;
+mod floods;
+mod names;
+mod numbers;
+mod requests;
+mod site;
+mod unknown;

@@ -1,0 +1,169 @@
+//! A host that is played tricks on, and what must hold after each.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tidegate_api::{Bot, Checkpoint, Committed, Event, Page, Problem, Save};
+use tidegate_tests_support::{
+    host::{Options, TidegateProcess},
+    http::{Request, Response},
+    wait,
+};
+
+/// For anything that must come to be.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running host with its two bots.
+pub(super) struct Site {
+    folder: TempDir,
+    pub(super) host: TidegateProcess,
+}
+
+impl Site {
+    pub(super) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Options::dev(&folder.path().join("host")).start().unwrap();
+        Self { folder, host }
+    }
+
+    /// A folder of the test's own beside the host's, on the same file system.
+    pub(super) fn outside(&self) -> PathBuf {
+        let outside = self.folder.path().join("outside");
+        fs::create_dir_all(&outside).unwrap();
+        outside
+    }
+
+    pub(super) fn tier(&self) -> PathBuf {
+        self.host.dir().join("tier")
+    }
+
+    pub(super) fn send(&self, method: &str, path: &str, body: &[u8], content_type: Option<&str>) -> Response {
+        let timeout = Duration::from_secs(120);
+        self.host.send(&Request { method, path, content_type, body, timeout }).unwrap()
+    }
+
+    /// A request that must be refused with this code, in the form that every error has.
+    pub(super) fn refused(&self, code: &str, method: &str, path: &str, body: &Value) -> Problem {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let response = self.send(method, path, text.as_bytes(), Some("application/json"));
+        check(&response, code, &format!("{method} {path} {text:.200}"))
+    }
+
+    /// A request that must be answered.
+    pub(super) fn done<T: DeserializeOwned>(&self, method: &str, path: &str, body: &Value) -> T {
+        let response = self.send(method, path, body.to_string().as_bytes(), Some("application/json"));
+        assert!((200..300).contains(&response.status), "{method} {path}: {} {}", response.status, response.text());
+        serde_json::from_slice(&response.body).unwrap()
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        self.host.ask(path).unwrap()
+    }
+
+    /// A save of the only rank.
+    pub(super) fn begin(&self, run: &str, step: u64) -> Save {
+        self.done("POST", "/v1/saves", &json!({ "run": run, "step": step, "rank": 0, "world_size": 1 }))
+    }
+
+    pub(super) fn commit(&self, save: &Save) -> Committed {
+        self.done("POST", &format!("/v1/saves/{}/commit", save.save_id), &json!({}))
+    }
+
+    /// A whole small checkpoint.
+    pub(super) fn checkpoint(&self, run: &str, step: u64) -> Committed {
+        let save = self.begin(run, step);
+        fs::write(Path::new(&save.path).join("weights.bin"), [7; 1000]).unwrap();
+        self.commit(&save)
+    }
+
+    pub(super) fn upload(&self, component: &[u8]) -> Response {
+        self.send("POST", "/v1/plugins", component, Some("application/wasm"))
+    }
+
+    /// Uploads a component that is one, and returns its digest.
+    pub(super) fn plugin(&self, component: &[u8]) -> String {
+        let response = self.upload(component);
+        assert_eq!(response.status, 201, "{}", response.text());
+        response.json().unwrap()["digest"].as_str().unwrap().to_owned()
+    }
+
+    /// Installs a bot that is woken by every committed shard.
+    pub(super) fn install(&self, name: &str, plugin: &str) -> Bot {
+        self.done("PUT", &format!("/v1/bots/{name}"), &on_shards(plugin))
+    }
+
+    pub(super) fn bot(&self, name: &str) -> Bot {
+        self.get(&format!("/v1/bots/{name}"))
+    }
+
+    /// Waits until a bot is as it should be.
+    pub(super) fn until_bot(&self, name: &str, what: &str, is: impl Fn(&Bot) -> bool) -> Bot {
+        wait::until(&format!("bot {name} to be {what}"), PATIENCE, || {
+            let bot = self.bot(name);
+            Ok(is(&bot).then_some(bot))
+        })
+        .unwrap()
+    }
+
+    pub(super) fn events(&self) -> Vec<Event> {
+        self.get::<Page<Event>>("/v1/events?limit=1000").items
+    }
+
+    /// Nothing is left of what was refused: no save, no file of one, no half restore, no plugin on its way.
+    pub(super) fn leaves_nothing(&self) {
+        assert_eq!(self.get::<Page<Save>>("/v1/saves").items, []);
+        for folder in ["staging", "trash", "restores", "quarantine"] {
+            assert_eq!(names_in(&self.tier().join(folder)), BTreeSet::new(), "{folder}");
+        }
+        let plugins = names_in(&self.host.dir().join("plugins"));
+        assert!(plugins.iter().all(|name| name.ends_with(".wasm")), "{plugins:?}");
+    }
+
+    /// The host still does its work, from the save to the copy that a bot asked for.
+    pub(super) fn still_works(&self) {
+        let run = format!("well-{}", self.events().len());
+        assert!(self.checkpoint(&run, 1).complete);
+        wait::until("the copy of a checkpoint", PATIENCE, || {
+            let found: Checkpoint = self.get(&format!("/v1/runs/{run}/checkpoints/1"));
+            Ok(found.shards[0].object.then_some(()))
+        })
+        .unwrap();
+        assert_eq!(self.get::<Value>("/v1/health")["ready"], true);
+        self.leaves_nothing();
+    }
+
+    /// The runs that the host knows.
+    pub(super) fn runs(&self) -> Vec<String> {
+        self.get::<Page<tidegate_api::Run>>("/v1/runs").items.into_iter().map(|run| run.run).collect()
+    }
+}
+
+/// A bot that sees everything and is woken by every committed shard.
+pub(super) fn on_shards(plugin: &str) -> Value {
+    json!({ "plugin": plugin, "settings": {}, "grants": { "read": ["*"], "prune": ["*"], "tiers": ["nvme"] },
+        "triggers": { "events": ["shard-committed"] } })
+}
+
+/// The form that every error has.
+pub(super) fn check(response: &Response, code: &str, what: &str) -> Problem {
+    let text = response.text();
+    assert_eq!(response.content_type.as_deref(), Some("application/problem+json"), "{what}: {} {text}", response.status);
+    let problem: Problem = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(problem.code, code, "{what}: {text}");
+    assert_eq!((problem.status, problem.kind.as_str()), (response.status, format!("/errors/{code}").as_str()), "{what}");
+    assert!(!problem.title.is_empty() && !problem.detail.is_empty() && !problem.hint.is_empty(), "{what}: {text}");
+    assert!(problem.detail.len() < 2000 && !problem.detail.contains('\0'), "{what}: {text}");
+    problem
+}
+
+pub(super) fn names_in(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
