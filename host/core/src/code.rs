@@ -68,6 +68,7 @@ codes! {
     IndexBroken = "TG0028", 503, "The index could not be synced", "The host must be restarted: after a failed sync it takes no more commits.";
     NotLocal = "TG0029", 403, "Only the Unix socket may ask this", "Connect to the socket; loopback TCP has no identity.";
     TooMany = "TG0030", 429, "Too many at once", "Wait until some have ended.";
+    Stranger = "TG0031", 403, "The request is not for this host, or comes from a web page", "Over TCP, ask for localhost, 127.0.0.1 or [::1]; web pages of other origins are refused.";
 }
 
 impl std::fmt::Display for Code {

@@ -47,10 +47,11 @@ impl Crew {
     }
 
     fn note(&mut self, result: Result<(), Error>) {
-        if let Err(error) = result {
-            self.stop.cancel();
-            // What others report after the first failure is only its echo.
-            self.failure.get_or_insert(error);
+        let Err(error) = result else { return };
+        self.stop.cancel();
+        // Those that a failure stopped may be heard before it, and are only its echo.
+        if self.failure.is_none() || matches!(self.failure, Some(Error::Cancelled)) {
+            self.failure = Some(error);
         }
     }
 
@@ -80,4 +81,48 @@ where
     }
     drop(permit);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crew(permits: usize) -> Crew {
+        Crew::new(Arc::new(Semaphore::new(permits)), &CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn the_failure_is_reported_and_not_what_it_stopped() {
+        let mut crew = crew(2);
+        let (stop, stopped) = (crew.stop(), crew.stop());
+        // Ends before the failing one is heard, because of it.
+        crew.start(async move {
+            stop.cancelled().await;
+            Err(Error::Cancelled)
+        })
+        .await;
+        crew.start(async move {
+            stopped.cancel();
+            tokio::task::yield_now().await;
+            Err(Error::Worker("the cause".into()))
+        })
+        .await;
+        assert!(matches!(crew.finish().await, Err(Error::Worker(_))));
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_is_started() {
+        let mut crew = crew(1);
+        assert!(crew.start(async { Err(Error::Worker("the cause".into())) }).await);
+        assert!(!crew.start(async { unreachable!() }).await || crew.stop().is_cancelled());
+        assert!(matches!(crew.finish().await, Err(Error::Worker(_))));
+    }
+
+    #[tokio::test]
+    async fn a_crew_that_is_called_off_says_so() {
+        let cancel = CancellationToken::new();
+        let crew = Crew::new(Arc::new(Semaphore::new(1)), &cancel);
+        cancel.cancel();
+        assert!(matches!(crew.finish().await, Err(Error::Cancelled)));
+    }
 }

@@ -121,7 +121,8 @@ mod tests {
     use super::*;
 
     fn envelope(payload: Vec<u8>, note: &str, loss: f64) -> Envelope {
-        let metrics = Metrics::try_from([("loss".to_owned(), loss)].into_iter().collect::<std::collections::BTreeMap<_, _>>());
+        let metrics =
+            Metrics::try_from([("loss".to_owned(), loss)].into_iter().collect::<std::collections::BTreeMap<_, _>>());
         Envelope::new(payload, note.into(), metrics.unwrap()).unwrap()
     }
 

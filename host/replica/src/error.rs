@@ -40,7 +40,9 @@ pub enum Error {
         object: String,
     },
     /// Another body was shipped for this run, step and rank.
-    #[error("object target {target}: {object} is there already with other content; a shipped shard never changes: use another step or run name")]
+    #[error(
+        "object target {target}: {object} is there already with other content; a shipped shard never changes: use another step or run name"
+    )]
     Conflict {
         /// The target.
         target: TargetName,

@@ -61,8 +61,7 @@ impl Marker {
         if marker.shards.len() as u64 != u64::from(marker.world_size) {
             return Err(format!("{} shards of a world of {}", marker.shards.len(), marker.world_size));
         }
-        let absurd =
-            |entry: &Entry| entry.bytes > limits::SHARD_BYTES || entry.files as usize > limits::SHARD_FILES;
+        let absurd = |entry: &Entry| entry.bytes > limits::SHARD_BYTES || entry.files as usize > limits::SHARD_FILES;
         if marker.shards.iter().any(absurd) {
             return Err("a shard of more files or bytes than one may have".into());
         }

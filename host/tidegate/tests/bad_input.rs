@@ -1,5 +1,7 @@
 //! Bad input gets a clear error, and leaves nothing.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use std::fs;

@@ -1,24 +1,12 @@
 //! The command line against a host: save, look, pin, prune, restore.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use std::{fs, path::Path};
 
-use common::{Host, output, tidegate};
-
-/// Saves one file as one rank; answers the commit.
-fn save(host: &Host, run: &str, step: u64, rank: u32, world_size: u32, bytes: &[u8]) -> serde_json::Value {
-    let body = format!(r#"{{"run":"{run}","step":{step},"rank":{rank},"world_size":{world_size}}}"#);
-    let answer = host.ask("POST", "/v1/saves", &body);
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let save = answer.json();
-    assert!(answer.head.contains(&format!("location: /v1/saves/{}", save["save_id"].as_str().unwrap())));
-    fs::write(Path::new(save["path"].as_str().unwrap()).join("weights.bin"), bytes).unwrap();
-    let target = format!("/v1/saves/{}/commit", save["save_id"].as_str().unwrap());
-    let answer = host.ask("POST", &target, r#"{"metrics":{"loss":2.5}}"#);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
-}
+use common::{Host, output, save, tidegate};
 
 #[test]
 fn a_checkpoint_is_saved_shown_pinned_and_restored() {

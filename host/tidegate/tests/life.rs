@@ -1,5 +1,7 @@
 //! A host's life: starts, stops, and what stands in its way.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! Who may ask: nobody from a web page, nobody by another name, and TCP less than the Unix socket.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use common::{Host, request};

@@ -1,5 +1,7 @@
 //! How calls travel: connections, retries, deadlines.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
 mod support;
 
 use std::time::Duration;

@@ -118,7 +118,11 @@ impl Bench {
             for turn in [first, !first] {
                 let started = Instant::now();
                 for _ in 0..case.row {
-                    if turn { self.tidegate(case.bytes)? } else { self.plain(case.bytes)? };
+                    if turn {
+                        self.tidegate(case.bytes)?
+                    } else {
+                        self.plain(case.bytes)?
+                    };
                 }
                 let took = started.elapsed().as_secs_f64() / case.row as f64;
                 self.settle()?;

@@ -13,13 +13,7 @@ use tidegate_client::{
     Address, Client,
     api::{Begin, BotSpec, Checkpoint, Commit, Job},
 };
-use tidegate_tests_support::{
-    host,
-    seaweed::SeaweedFs,
-    stats::Spread,
-    venv::tools_venv,
-    wait,
-};
+use tidegate_tests_support::{host, seaweed::SeaweedFs, stats::Spread, venv::tools_venv, wait};
 use tokio::runtime::Runtime;
 
 use crate::{

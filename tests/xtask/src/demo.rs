@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use tidegate_tests_support::{
-    first_light::{Model, Plan, Report, Scene, Say},
+    first_light::{Model, Plan, Report, Say, Scene},
     seaweed::SeaweedFs,
     venv,
 };

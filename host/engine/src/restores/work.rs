@@ -6,7 +6,7 @@ use std::{
 
 use tidegate_core::{Body, Checkpoint, Code, Digest, EventKind, Rank, Shard, Tier};
 use tidegate_replica::{Damage, RestoreOptions, Source};
-use tidegate_store::Tx;
+use tidegate_store::{Error as StoreError, Tx};
 
 use super::book::Entry;
 use crate::{Error, Host, Result, error::blocking};
@@ -55,33 +55,47 @@ async fn restore_shard(host: &Host, checkpoint: &Checkpoint, shard: &Shard, into
 /// The manifest body whose digest the index knows, from the nearest tier that has it, and whether NVMe can be read.
 async fn find_body(host: &Host, checkpoint: &Checkpoint, shard: &Shard) -> Result<(Body, bool)> {
     let (run, step, rank) = (checkpoint.run.clone(), checkpoint.step, shard.rank);
-    let mut trouble = Vec::new();
+    let (mut trouble, mut damaged) = (Vec::new(), Vec::new());
+    let mut found = None;
     if shard.copy(Tier::Nvme).is_some() {
         // A fresh shard may have no digests yet; a restore never gives out bytes that it can't verify.
         let (store, name) = (host.0.store.clone(), run.clone());
         let sealed = blocking(move || {
             store.seal_now(&name, step, rank)?;
-            let body = store.body(&name, step, rank)?;
+            let body = store.body(&name, step, rank).map_err(|error| match error {
+                StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                    StoreError::Damaged("the manifest body of a sealed shard is missing".into())
+                }
+                error => error,
+            })?;
             let known = store.index().view().checkpoint(&name, step)?;
             let known = known.and_then(|known| known.shards.get(&rank).and_then(|shard| shard.body));
             Ok::<_, tidegate_store::Error>((body, known))
         });
         match sealed.await {
-            Ok((body, known)) if known == Some(digest_of(&body)?) => return Ok((body, true)),
-            Ok(_) => trouble.push("nvme: the manifest body is not the one that was committed".to_owned()),
+            Ok((body, known)) if known == Some(digest_of(&body)?) => found = Some((body, true)),
+            Ok(_) => damaged.push(bad_body(Tier::Nvme, "it is not the one that was committed")),
+            Err(error) if error.code == Code::Corrupt => damaged.push(bad_body(Tier::Nvme, &error.detail)),
             Err(error) => trouble.push(format!("nvme: {}", error.detail)),
         }
     }
-    if shard.copy(Tier::Object).is_some() {
+    let mut away = None;
+    if found.is_none() && shard.copy(Tier::Object).is_some() {
         match host.0.target.body(&run, step, rank).await {
-            Ok((body, digest)) if shard.body.is_none_or(|known| known == digest) => return Ok((body, false)),
-            Ok(_) => trouble.push("object: the manifest body is not the one that was shipped".to_owned()),
-            Err(error) if error.retryable() => return Err(Error::new(Code::ObjectStore, error.to_string())),
-            Err(error) => trouble.push(format!("object: {error}")),
+            Ok((body, digest)) if shard.body.is_none_or(|known| known == digest) => found = Some((body, false)),
+            Ok(_) => damaged.push(bad_body(Tier::Object, "it is not the one that was shipped")),
+            Err(error) if error.retryable() => away = Some(Error::new(Code::ObjectStore, error.to_string())),
+            Err(error) => damaged.push(bad_body(Tier::Object, &error.to_string())),
         }
     }
+    note_damage(host, checkpoint, rank, &damaged).await?;
+    trouble.extend(damaged.iter().map(|damage| format!("{}: {}", damage.tier.name(), damage.detail)));
     let detail = format!("run {run} step {step} rank {rank}: no tier has its manifest: {}", trouble.join("; "));
-    Err(Error::new(Code::Corrupt, detail))
+    found.ok_or_else(|| away.unwrap_or_else(|| Error::new(Code::Corrupt, detail)))
+}
+
+fn bad_body(tier: Tier, detail: &str) -> Damage {
+    Damage { tier, file: "the manifest body".into(), block: 0, detail: detail.to_owned() }
 }
 
 fn digest_of(body: &Body) -> Result<Digest> {
@@ -124,7 +138,7 @@ async fn note_damage(host: &Host, checkpoint: &Checkpoint, rank: Rank, damaged: 
                 let note = move |tx: &mut Tx<'_>| {
                     let Some(mut checkpoint) = tx.checkpoint(&run, step)? else { return Ok(()) };
                     let at = tx.append(EventKind::ShardCorrupt { run, step, rank, tier, detail })?;
-                    if let Some(shard) = checkpoint.shards.get_mut(&rank) {
+                    if let Some(shard) = checkpoint.shards.get_mut(&rank).filter(|shard| shard.verified(tier)) {
                         shard.drop_copy(tier, at);
                         shard.add_copy(tier, at, false);
                     }

@@ -174,7 +174,13 @@ impl Restore {
     }
 
     fn damaged(&self, damage: Damage) {
-        tracing::warn!(tier = damage.tier.name(), file = damage.file, block = damage.block, detail = damage.detail, "damage");
+        tracing::warn!(
+            tier = damage.tier.name(),
+            file = damage.file,
+            block = damage.block,
+            detail = damage.detail,
+            "damage"
+        );
         let mut result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
         if result.damaged.len() < DAMAGES {
             result.damaged.push(damage);

@@ -25,12 +25,8 @@ impl Origin {
             Source::Dir(path) => {
                 let path = path.to_path_buf();
                 let opened = blocking(move || beneath::directory(&path).map_err(Error::local("open", path))).await;
-                let missing = |error: Error| Damage {
-                    tier: Tier::Nvme,
-                    file: ".".into(),
-                    block: 0,
-                    detail: error.to_string(),
-                };
+                let missing =
+                    |error: Error| Damage { tier: Tier::Nvme, file: ".".into(), block: 0, detail: error.to_string() };
                 opened.map(|root| Self::Dir(Arc::new(root))).map_err(missing)
             }
             Source::Target(target) => {

@@ -89,7 +89,8 @@ impl Large {
         let (target, object) = (&self.shipping.target, &self.object);
         let way = match (target.multipart(), target.file_of(&object.name)) {
             (Some(store), _) => {
-                let create = || async { store.create_multipart(&object.name).await.map_err(|e| self.failed("begin", e)) };
+                let create =
+                    || async { store.create_multipart(&object.name).await.map_err(|e| self.failed("begin", e)) };
                 Way::Store(Arc::clone(store), retry::again(&self.shipping.stop, create).await?)
             }
             (None, Some(path)) => {

@@ -27,7 +27,7 @@ const ROUNDS: usize = 3;
 /// What was shipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shipped {
-    /// Bytes uploaded by this call.
+    /// Bytes uploaded by this call; an object that had to be written again counts again.
     pub bytes: u64,
     /// Bytes that needed no upload: there from an earlier try and verified, or equal to another file of the shard.
     pub reused: u64,
@@ -84,14 +84,13 @@ impl Target {
             Some(_) => return Err(Error::Conflict { target: self.name().clone(), object: manifest.to_string() }),
             None => {}
         }
-        let (bytes, verified) = self.ship_files(body, dir, progress).await?;
-        let envelope = Envelope::new(payload, verified.clone(), metrics.clone()).map_err(bad)?;
+        let shipped = self.ship_files(body, dir, progress).await?;
+        let envelope = Envelope::new(payload, shipped.verified.clone(), metrics.clone()).map_err(bad)?;
         self.create_envelope(&manifest, &envelope, MANIFEST_BYTES, token).await?;
-        Ok(Shipped { bytes, reused: total - bytes, verified })
+        Ok(shipped)
     }
 
-    /// Returns the bytes uploaded and how they were verified.
-    async fn ship_files(&self, body: &Body, dir: &Path, progress: &Progress) -> Result<(u64, String), Error> {
+    async fn ship_files(&self, body: &Body, dir: &Path, progress: &Progress) -> Result<Shipped, Error> {
         let token = progress.token();
         let method = token.run_until_cancelled(self.method()).await.ok_or(Error::Cancelled)??.clone();
         let options = &self.0.options;
@@ -117,10 +116,12 @@ impl Target {
         if matches!(method, Method::Checksum(_)) && !kept.is_empty() {
             verified = format!("{verified}+{}", Method::Reread.text());
         }
-        let mut sent = 0;
+        let mut bytes = 0;
+        let mut sent = HashMap::new();
         let mut check = kept;
         for _ in 0..ROUNDS {
-            sent += missing.iter().map(|object| object.size).sum::<u64>();
+            bytes += missing.iter().map(|object| object.size).sum::<u64>();
+            sent.extend(missing.iter().map(|object| (object.digest, object.size)));
             let doubtful = upload(&shipping, &missing).await?;
             let wrong = match method {
                 Method::Reread => verify::reread(&shipping, check.into_iter().chain(missing)).await?,
@@ -128,7 +129,7 @@ impl Target {
                 Method::Size => verify::sizes(&shipping, &prefix, check.into_iter().chain(missing)).await?,
             };
             if wrong.is_empty() {
-                return Ok((sent, verified));
+                return Ok(Shipped { bytes, reused: body.bytes() - sent.values().sum::<u64>(), verified });
             }
             (missing, check) = (wrong, Vec::new());
         }

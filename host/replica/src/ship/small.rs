@@ -50,17 +50,13 @@ pub(super) fn open(shipping: &Shipping, object: &Object) -> Result<File, Error> 
     if size == object.size {
         return Ok(file);
     }
-    let (block, detail) = (size.min(object.size) / read::BLOCK as u64, format!("it has {size} bytes instead of {}", object.size));
+    let (block, detail) =
+        (size.min(object.size) / read::BLOCK as u64, format!("it has {size} bytes instead of {}", object.size));
     Err(Error::LocalDamage { file: object.file.to_string(), block, detail })
 }
 
 /// Reads a span and checks every block of it.
-pub(super) fn read_checked(
-    shipping: &Shipping,
-    file: &File,
-    object: &Object,
-    span: Span,
-) -> Result<Buffer, Error> {
+pub(super) fn read_checked(shipping: &Shipping, file: &File, object: &Object, span: Span) -> Result<Buffer, Error> {
     if shipping.stop.is_cancelled() {
         return Err(Error::Cancelled);
     }

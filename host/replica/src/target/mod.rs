@@ -14,11 +14,7 @@ use object_store::{ObjectStore, multipart::MultipartStore, path::Path};
 use tidegate_core::{Digest, Metrics, Rank, RunName, Step, TargetName, Timestamp, WorldSize};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{
-    Error, Options,
-    layout::Layout,
-    options,
-};
+use crate::{Error, Options, layout::Layout, options};
 
 pub(crate) use object::Read;
 pub(crate) use prove::Method;

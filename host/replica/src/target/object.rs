@@ -38,7 +38,10 @@ impl Target {
         let target = self.name().clone();
         let final_ = matches!(
             error,
-            E::NotSupported { .. } | E::NotImplemented { .. } | E::InvalidPath { .. } | E::UnknownConfigurationKey { .. }
+            E::NotSupported { .. }
+                | E::NotImplemented { .. }
+                | E::InvalidPath { .. }
+                | E::UnknownConfigurationKey { .. }
         );
         let detail = self.clean(&error.to_string());
         Error::Store { target, attempted, object: object.to_string(), detail, retryable: !final_ }

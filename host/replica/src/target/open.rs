@@ -92,9 +92,7 @@ fn s3(bucket: &str, options: &Options) -> Result<Opened, String> {
         return Err("the endpoint is not encrypted: set allow_http=true if that is what you want".into());
     }
     let mut secrets: Vec<_> =
-        [AmazonS3ConfigKey::AccessKeyId, AmazonS3ConfigKey::SecretAccessKey, AmazonS3ConfigKey::Token]
-            .map(set)
-            .into();
+        [AmazonS3ConfigKey::AccessKeyId, AmazonS3ConfigKey::SecretAccessKey, AmazonS3ConfigKey::Token].map(set).into();
     secrets.extend(options.store.get("sse_customer_key_base64").cloned().map(Some));
     let mut checksum = set(AmazonS3ConfigKey::Checksum);
     if checksum.is_none() && matches!(options.verify, Verify::Auto | Verify::Checksum) {

@@ -72,12 +72,7 @@ impl Target {
     }
 
     /// The same with the metrics that were shipped with it.
-    pub(crate) async fn shard(
-        &self,
-        run: &RunName,
-        step: Step,
-        rank: Rank,
-    ) -> Result<(Body, Digest, Metrics), Error> {
+    pub(crate) async fn shard(&self, run: &RunName, step: Step, rank: Rank) -> Result<(Body, Digest, Metrics), Error> {
         let object = self.0.layout.manifest(run, step, rank);
         let Some((envelope, _)) = self.envelope(&object, MANIFEST_BYTES).await? else {
             return Err(Error::Missing { target: self.name().clone(), object: object.to_string() });

@@ -82,7 +82,10 @@ async fn a_directory_that_is_gone_is_one_damage() {
         shard.ship(&target).await.unwrap();
         let gone = shard.dir.path().join("gone");
         let restored = bring(&shard, &[Source::Dir(&gone), Source::Target(&target)], &into).await.unwrap();
-        assert!(matches!(&restored.damaged[..], [Damage { tier: Tier::Nvme, file, .. }] if file == "."), "{restored:?}");
+        assert!(
+            matches!(&restored.damaged[..], [Damage { tier: Tier::Nvme, file, .. }] if file == "."),
+            "{restored:?}"
+        );
         shard.assert_restored(&into.path());
     })
     .await;

@@ -34,7 +34,10 @@ async fn a_checkpoint_is_found_once_every_rank_is_there() {
         assert_eq!((found.run.clone(), found.step, found.world_size.get()), (place().0, place().1, 2));
         assert_eq!(found.metrics, metrics(0.5));
         for (shard, of) in found.shards.iter().zip(&shards) {
-            assert_eq!((shard.rank, shard.body, shard.bytes, shard.files), (of.body.rank, of.digest, of.body.bytes(), 2));
+            assert_eq!(
+                (shard.rank, shard.body, shard.bytes, shard.files),
+                (of.body.rank, of.digest, of.body.bytes(), 2)
+            );
         }
         assert!(target.scan(Some(&"other".parse().unwrap())).await.unwrap().is_empty());
     })

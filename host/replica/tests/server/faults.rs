@@ -117,7 +117,9 @@ async fn bytes_that_always_come_back_wrong_are_never_restored() {
     let target = target(&server.weed, &proxy.endpoint(), |_| ());
     let shard = Shard::of_rank(0, 1);
     shard.ship(&target).await.unwrap();
-    proxy.set_plan(FaultPlan::new(4).rule(Rule::new(Fault::CorruptResponse, When::Always).method("GET").target("/data/")));
+    proxy.set_plan(
+        FaultPlan::new(4).rule(Rule::new(Fault::CorruptResponse, When::Always).method("GET").target("/data/")),
+    );
     let error = shard.check(&target).await.unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
 }

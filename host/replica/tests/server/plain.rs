@@ -21,7 +21,8 @@ async fn a_server_that_refuses_damaged_bytes_is_trusted_with_checksums() {
 async fn every_way_of_verifying_brings_the_bytes_back() {
     let server = server();
     let server = &server.weed;
-    for (verify, text) in [(Verify::Reread, "reread:blake3"), (Verify::Size, "size"), (Verify::Auto, "checksum:sha256")] {
+    for (verify, text) in [(Verify::Reread, "reread:blake3"), (Verify::Size, "size"), (Verify::Auto, "checksum:sha256")]
+    {
         let target = target(server, &server.endpoint(), |options| {
             options.verify = verify;
             if verify == Verify::Auto {

@@ -15,18 +15,18 @@ pub(crate) fn check(peer: Peer, headers: &HeaderMap) -> Result<(), Failure> {
     let host = text(header::HOST);
     if peer == Peer::Tcp && !host.is_some_and(is_loopback) {
         let detail = format!("the Host header is {host:?}; over TCP it must be localhost, 127.0.0.1 or [::1]");
-        return Err(Failure::new(Code::NotLocal, detail));
+        return Err(Failure::new(Code::Stranger, detail));
     }
     if let Some(origin) = text(header::ORIGIN) {
         let authority = origin.strip_prefix("http://");
         if authority.is_none() || authority != host {
             let detail = format!("the request comes from the web page of another origin, {origin:?}");
-            return Err(Failure::new(Code::NotLocal, detail));
+            return Err(Failure::new(Code::Stranger, detail));
         }
     }
     match text(header::HeaderName::from_static("sec-fetch-site")) {
         None | Some("same-origin" | "none") => Ok(()),
-        Some(site) => Err(Failure::new(Code::NotLocal, format!("the request comes from another web page ({site})"))),
+        Some(site) => Err(Failure::new(Code::Stranger, format!("the request comes from another web page ({site})"))),
     }
 }
 

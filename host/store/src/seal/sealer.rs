@@ -126,7 +126,11 @@ impl Work {
             let from = self.layout.shard(run, step, rank);
             let to = self.layout.quarantine().join(format!("{run}.{step}.{rank}"));
             self.layout.discard(&to)?;
-            std::fs::rename(&from, &to).during("set aside", &from)?;
+            match std::fs::rename(&from, &to) {
+                // The damage is that it is gone.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                other => other.during("set aside", &from)?,
+            }
         }
         Ok(())
     }

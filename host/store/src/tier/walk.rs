@@ -26,7 +26,12 @@ impl Walked {
 }
 
 /// Lists what can be committed: plain files and directories with plain names, each file with this one name only.
+///
+/// The top itself is looked at as well: its writer may have put something else in its place.
 pub(crate) fn walk(top: &Path) -> Result<Walked> {
+    if !fs::symlink_metadata(top).is_ok_and(|meta| meta.is_dir()) {
+        return Err(bad(".", "the staging directory is no directory any more"));
+    }
     let mut files = Vec::new();
     let mut dirs = vec![top.to_path_buf()];
     let mut todo = VecDeque::from([(top.to_path_buf(), String::new())]);

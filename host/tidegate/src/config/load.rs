@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_shown() {
-        let with = |value: &str| whole().replace("[object.options]", &format!("[object.options]\nsecret_access_key = {value}"));
+        let with = |value: &str| {
+            whole().replace("[object.options]", &format!("[object.options]\nsecret_access_key = {value}"))
+        };
         let shown = format!("{:?}", parse(&with("\"hunter2\"")).unwrap());
         assert!(shown.contains("secret_access_key") && !shown.contains("hunter2"), "{shown}");
         assert!(!parse(&with("[\"hunter2\"]")).unwrap_err().contains("hunter2"));

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
@@ -101,6 +102,20 @@ impl Drop for Host {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Saves one file as one rank; answers the commit.
+pub(crate) fn save(host: &Host, run: &str, step: u64, rank: u32, world_size: u32, bytes: &[u8]) -> serde_json::Value {
+    let body = format!(r#"{{"run":"{run}","step":{step},"rank":{rank},"world_size":{world_size}}}"#);
+    let answer = host.ask("POST", "/v1/saves", &body);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let save = answer.json();
+    assert!(answer.head.contains(&format!("location: /v1/saves/{}", save["save_id"].as_str().unwrap())));
+    fs::write(Path::new(save["path"].as_str().unwrap()).join("weights.bin"), bytes).unwrap();
+    let target = format!("/v1/saves/{}/commit", save["save_id"].as_str().unwrap());
+    let answer = host.ask("POST", &target, r#"{"metrics":{"loss":2.5}}"#);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
 }
 
 /// An HTTP answer.

@@ -21,7 +21,9 @@ fn check(report: &Report, plan: &Plan) {
     // The last three stay; those before went from NVMe and from nowhere else, each with its reason.
     let pruned: Vec<u64> = report.pruned.iter().map(|pruned| pruned.step).collect();
     assert_eq!(pruned, [plan.every, 2 * plan.every, 6 * plan.every], "{:#?}", report.pruned);
-    assert!(report.pruned.iter().all(|it| it.tier == "nvme" && it.by == "prune" && it.reason == "not among the last 3"));
+    assert!(
+        report.pruned.iter().all(|it| it.tier == "nvme" && it.by == "prune" && it.reason == "not among the last 3")
+    );
 }
 
 #[test]

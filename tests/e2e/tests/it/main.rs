@@ -1,5 +1,11 @@
 //! End-to-end tests: the real binary, real servers, real training. One module a behaviour.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may stop at what they did not expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may stop at what they did not expect"
+)]
 
 mod ask;
 mod bad_input;

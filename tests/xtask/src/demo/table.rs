@@ -39,7 +39,11 @@ pub(super) fn render(plan: &Plan, report: &Report, object: &str) -> String {
             }
         )
     } else {
-        format!("FAILED: {} of {} losses are not those of the uninterrupted run.", comparison.differing.len(), comparison.compared)
+        format!(
+            "FAILED: {} of {} losses are not those of the uninterrupted run.",
+            comparison.differing.len(),
+            comparison.compared
+        )
     };
     text + &verdict + "\n"
 }
@@ -47,7 +51,10 @@ pub(super) fn render(plan: &Plan, report: &Report, object: &str) -> String {
 fn losses(plan: &Plan, report: &Report, line: &mut impl FnMut(&str, String)) {
     let it = &report.comparison;
     let equal = it.compared.saturating_sub(it.differing.len());
-    line("losses, bit for bit", format!("{equal} of {} equal, {} of them after the resume", it.compared, it.after_resume));
+    line(
+        "losses, bit for bit",
+        format!("{equal} of {} equal, {} of them after the resume", it.compared, it.after_resume),
+    );
     line("", format!("from {:.4} to {:.4} nats a byte in {} steps", it.first, it.last, plan.steps));
     let (crash, resumed) = (plan.crash_at, report.resumed_from);
     line("killed, lost, resumed", format!("rank 1 in its save of step {crash}; then both from step {resumed}"));
@@ -69,7 +76,10 @@ fn stalls(report: &Report, line: &mut impl FnMut(&str, String)) -> f64 {
     let stages: [(&str, fn(&Save) -> f64); 3] =
         [("begin", |save| save.begin_s), ("write", |save| save.write_s), ("commit", |save| save.commit_s)];
     for (name, part) in stages {
-        line(&format!("    {name}"), format!("{:30}  plain {}", seconds(&of(&report.saves, part)), seconds(&of(&report.plain, part))));
+        line(
+            &format!("    {name}"),
+            format!("{:30}  plain {}", seconds(&of(&report.saves, part)), seconds(&of(&report.plain, part))),
+        );
     }
     line("  plain write + fsync", seconds(&plain));
     let overhead = ours.median / plain.median;

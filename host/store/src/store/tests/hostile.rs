@@ -10,9 +10,13 @@ fn files_that_are_no_plain_files_are_refused_and_nothing_is_left() {
     let outside = dir.path().join("outside");
     fs::write(&outside, "secret").unwrap();
     type Trick = fn(&Path, &Path);
-    let tricks: [(&str, Trick); 6] = [
+    let tricks: [(&str, Trick); 7] = [
         ("a link out of the staging directory", |files, outside| symlink(outside, files.join("x")).unwrap()),
         ("a link to a directory", |files, _| symlink("/etc", files.join("x")).unwrap()),
+        ("a link in the place of the staging directory", |files, outside| {
+            fs::remove_dir_all(files).unwrap();
+            symlink(outside.parent().unwrap(), files).unwrap();
+        }),
         ("a hard link", |files, outside| fs::hard_link(outside, files.join("x")).unwrap()),
         ("a pipe", |files, _| assert!(Command::new("mkfifo").arg(files.join("x")).status().unwrap().success())),
         ("a control character", |files, _| fs::write(files.join("a\nb"), "x").unwrap()),

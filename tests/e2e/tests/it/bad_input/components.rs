@@ -19,7 +19,8 @@ fn what_is_no_component_of_this_world_is_not_kept() {
         "  import log;\n  import shell: interface { run: func(); }\n",
         r#"(import "shell" "run" (func))"#,
     );
-    let large = guest::component_for(&guest::wit(), &guest::module("", "").replace("\"memory\") 16)", "\"memory\") 65536)"));
+    let large =
+        guest::component_for(&guest::wit(), &guest::module("", "").replace("\"memory\") 16)", "\"memory\") 65536)"));
     for (what, bytes) in [
         ("nothing", Vec::new()),
         ("a script", b"#!/bin/sh\nrm -rf /\n".to_vec()),

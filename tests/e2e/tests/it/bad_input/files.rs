@@ -68,8 +68,8 @@ fn a_staging_directory_that_was_swapped_for_a_link_is_not_followed() {
         fs::remove_dir_all(path).unwrap();
         symlink(&outside, path).unwrap();
     });
-    assert!(said.contains("symbolic link"), "{said}");
-    refused(&site, "TG0013", |path| fs::remove_dir_all(path).unwrap());
+    assert!(said.contains("no directory"), "{said}");
+    refused(&site, "TG0011", |path| fs::remove_dir_all(path).unwrap());
     refused(&site, "TG0011", |path| {
         fs::remove_dir_all(path).unwrap();
         fs::write(path, "a file").unwrap();

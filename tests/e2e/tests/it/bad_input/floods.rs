@@ -16,17 +16,24 @@ fn hostile() -> Vec<(&'static str, &'static str, String, &'static str)> {
                  (i32.const 512) (i32.const 64))";
     let grow = "(drop (memory.grow (i32.const 900)))";
     vec![
-        ("loops", "", "(loop $l (br $l))".into(), "1 s"),
+        ("loops", "", "(loop $l (br $l))".into(), "longer than 1s"),
         ("traps", "", "unreachable".into(), "unreachable"),
         // 4 GiB, page by page, until it is told no; then it dies of it.
-        ("eats", "", "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable".into(), "memory"),
+        (
+            "eats",
+            "",
+            "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable".into(),
+            "memory",
+        ),
         // 200,000 effects of 512 bytes are 100 MB.
         ("floods", guest::PRUNE, format!("{fill} (loop $l {prune} (br $l))"), "host calls"),
         // One string of 50 MB, which is in its memory, and one of 100 MB, which is not.
         (
             "shouts",
             guest::PRUNE,
-            format!("{grow} (call $prune (i32.const 0) (i32.const 50000000) (i64.const 1) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 64))"),
+            format!(
+                "{grow} (call $prune (i32.const 0) (i32.const 50000000) (i64.const 1) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 64))"
+            ),
             "",
         ),
         (
@@ -37,8 +44,18 @@ fn hostile() -> Vec<(&'static str, &'static str, String, &'static str)> {
                 .into(),
             "",
         ),
-        ("recurses", "(func $f (param i32) (result i32) (i32.add (call $f (local.get 0)) (i32.const 1)))", "(drop (call $f (i32.const 1)))".into(), "stack"),
+        (
+            "recurses",
+            "(func $f (param i32) (result i32) (i32.add (call $f (local.get 0)) (i32.const 1)))",
+            "(drop (call $f (i32.const 1)))".into(),
+            "stack",
+        ),
     ]
+}
+
+/// The body for the event that a shard was committed; a bot is also woken when it is installed.
+fn on_a_shard(body: &str) -> String {
+    format!("(if (i32.eq (local.get $what) (i32.const 1)) (then {body}))")
 }
 
 fn quarantined(bot: &Bot) -> bool {
@@ -51,7 +68,7 @@ fn hostile_bots_end_in_quarantine_with_their_events_kept_and_harm_nobody() {
     let counter = site.plugin(&good());
     site.install("good", &counter);
     for (name, top, body, _) in hostile() {
-        let plugin = site.plugin(&guest::component(top, &body).unwrap());
+        let plugin = site.plugin(&guest::component(top, &on_a_shard(&body)).unwrap());
         site.install(name, &plugin);
     }
     let committed = site.checkpoint("gpt", 1);
@@ -61,13 +78,23 @@ fn hostile_bots_end_in_quarantine_with_their_events_kept_and_harm_nobody() {
         let fault = bot.last_fault.clone().unwrap();
         println!("{name}: {fault}");
         assert!(fault.contains(said), "{name}: {fault}");
-        assert_eq!((bot.cursor, bot.effects), (committed.seq - 1, 0), "{name} stands before the event that it failed on");
+        assert_eq!(
+            (bot.cursor, bot.effects),
+            (committed.seq - 1, 0),
+            "{name} stands before the event that it failed on"
+        );
         assert!(bot.lag > 0 && bot.faults >= 4, "{name}: {bot:?}");
     }
     let kinds: Vec<_> = site.events().into_iter().filter(|event| event.kind == "bot-quarantined").collect();
     assert_eq!(kinds.len(), hostile().len());
     assert!(kinds.iter().all(|event| event.what["at"] == committed.seq), "{kinds:?}");
-    assert!(site.get::<serde_json::Value>("/v1/jobs")["items"].as_array().unwrap().iter().all(|job| job["by"] == "replicate"));
+    assert!(
+        site.get::<serde_json::Value>("/v1/jobs")["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|job| job["by"] == "replicate")
+    );
 
     // The others have gone on, and go on.
     site.until_bot("good", "done with the event", |bot| bot.cursor >= committed.seq && bot.handled >= 1);
@@ -81,7 +108,7 @@ fn hostile_bots_end_in_quarantine_with_their_events_kept_and_harm_nobody() {
 #[test]
 fn a_quarantined_bot_tries_again_when_it_is_resumed_and_handles_its_events_when_it_is_mended() {
     let mut site = Site::start();
-    let faulty = site.plugin(&guest::component("", "unreachable").unwrap());
+    let faulty = site.plugin(&guest::component("", &on_a_shard("unreachable")).unwrap());
     site.install("wobbly", &faulty);
     let committed = site.checkpoint("gpt", 1);
     let stopped = site.until_bot("wobbly", "quarantined", quarantined);
@@ -99,7 +126,8 @@ fn a_quarantined_bot_tries_again_when_it_is_resumed_and_handles_its_events_when_
     // A mended component under the same name begins with the event that waited.
     let mended = site.plugin(&good());
     site.install("wobbly", &mended);
-    let done = site.until_bot("wobbly", "done with its events", |bot| bot.state == "running" && bot.cursor > committed.seq);
+    let done =
+        site.until_bot("wobbly", "done with its events", |bot| bot.state == "running" && bot.cursor > committed.seq);
     assert!(done.handled >= 1, "{done:?}");
     site.refused("TG0024", "POST", "/v1/bots/wobbly/resume", &serde_json::Value::Null);
     site.still_works();

@@ -154,10 +154,19 @@ pub(super) fn on_shards(plugin: &str) -> Value {
 /// The form that every error has.
 pub(super) fn check(response: &Response, code: &str, what: &str) -> Problem {
     let text = response.text();
-    assert_eq!(response.content_type.as_deref(), Some("application/problem+json"), "{what}: {} {text}", response.status);
+    assert_eq!(
+        response.content_type.as_deref(),
+        Some("application/problem+json"),
+        "{what}: {} {text}",
+        response.status
+    );
     let problem: Problem = serde_json::from_slice(&response.body).unwrap();
     assert_eq!(problem.code, code, "{what}: {text}");
-    assert_eq!((problem.status, problem.kind.as_str()), (response.status, format!("/errors/{code}").as_str()), "{what}");
+    assert_eq!(
+        (problem.status, problem.kind.as_str()),
+        (response.status, format!("/errors/{code}").as_str()),
+        "{what}"
+    );
     assert!(!problem.title.is_empty() && !problem.detail.is_empty() && !problem.hint.is_empty(), "{what}: {text}");
     assert!(problem.detail.len() < 2000 && !problem.detail.contains('\0'), "{what}: {text}");
     problem

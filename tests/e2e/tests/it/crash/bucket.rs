@@ -33,7 +33,9 @@ impl Bucket {
     pub(super) fn options(&self, options: host::Options) -> host::Options {
         match self {
             Self::Directory(_) => options,
-            Self::Server(server) => options.object(&format!("s3://{}/crash", server.0.bucket())).envs(server.0.env(&server.0.endpoint())),
+            Self::Server(server) => {
+                options.object(&format!("s3://{}/crash", server.0.bucket())).envs(server.0.env(&server.0.endpoint()))
+            }
         }
     }
 
@@ -71,7 +73,10 @@ impl Bucket {
         for (name, step) in history.live_steps().filter(|(_, step)| step.on_object()) {
             let objects = found.remove(name).unwrap_or_default();
             for wanted in ["checkpoint.cbor", "rank-00000.cbor", "rank-00001.cbor"] {
-                ensure!(objects.iter().any(|object| object == wanted), "{name:?} has no {wanted}: {step:?}, {objects:?}");
+                ensure!(
+                    objects.iter().any(|object| object == wanted),
+                    "{name:?} has no {wanted}: {step:?}, {objects:?}"
+                );
             }
         }
         found.retain(|name, _| !scarred(name));

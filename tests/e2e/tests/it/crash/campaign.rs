@@ -85,18 +85,23 @@ impl Campaign {
         };
         fs::create_dir(dir.path().join("scratch"))?;
         let host = bucket.options(host::Options::dev(&home)).start()?;
-        let (rng, shared, history, tally) = (Rng::with_seed(seed), Shared::default(), History::default(), Tally::default());
+        let (rng, shared, history, tally) =
+            (Rng::with_seed(seed), Shared::default(), History::default(), Tally::default());
         Ok(Self { seed, rng, dir, host, bucket, shared, history, tally })
     }
 
     /// All rounds. After a failure the directory stays.
     pub(super) fn run(mut self, rounds: u64) -> Result<()> {
         for round in 1..=rounds {
-            if let Err(error) = self.round().with_context(|| format!("round {round} of TIDEGATE_TEST_SEED={}", self.seed)) {
+            if let Err(error) =
+                self.round().with_context(|| format!("round {round} of TIDEGATE_TEST_SEED={}", self.seed))
+            {
                 return Err(self.keep(error));
             }
         }
-        if let Err(error) = self.end().with_context(|| format!("after {rounds} rounds of TIDEGATE_TEST_SEED={}", self.seed)) {
+        if let Err(error) =
+            self.end().with_context(|| format!("after {rounds} rounds of TIDEGATE_TEST_SEED={}", self.seed))
+        {
             return Err(self.keep(error));
         }
         Ok(())

@@ -102,7 +102,10 @@ impl Checked<'_> {
         for event in seen {
             let place = usize::try_from(event.seq)?.checked_sub(1).context("places count from 1")?;
             let now = self.history.events.get(place);
-            ensure!(now == Some(event), "LOST: {event:?} was in the journal before the crash, and now there is {now:?}");
+            ensure!(
+                now == Some(event),
+                "LOST: {event:?} was in the journal before the crash, and now there is {now:?}"
+            );
         }
         Ok(())
     }
@@ -208,7 +211,8 @@ impl Checked<'_> {
             self.read_on()?;
             let known = self.history.nvme_shards();
             let trash = fs::read_dir(self.tier.join("trash"))?.count();
-            let (strays, missing): (Vec<_>, Vec<_>) = (here.difference(&known).collect(), known.difference(&here).collect());
+            let (strays, missing): (Vec<_>, Vec<_>) =
+                (here.difference(&known).collect(), known.difference(&here).collect());
             last = format!("strays {strays:?}, missing {missing:?}, {trash} in the trash");
             Ok((strays.is_empty() && missing.is_empty() && trash == 0).then_some(()))
         });

@@ -238,8 +238,7 @@ impl History {
                 && it.shards.iter().all(|shard| {
                     let copies = step.shards.get(&shard.rank);
                     copies.is_some_and(|copies| {
-                        (shard.nvme, shard.bytes) == (copies.nvme, copies.bytes)
-                            && shard.object == copies.object_good
+                        (shard.nvme, shard.bytes) == (copies.nvme, copies.bytes) && shard.object == copies.object_good
                     })
                 })
                 && it.tiers.contains(&Tier::Object) == step.verified("object")

@@ -100,7 +100,8 @@ impl Operator<'_> {
 
     /// Asks for a restore on the tier and forgets it: a restart must not leave its directory.
     fn leave_a_restore(&self, ask: &Ask, one: &Checkpoint) -> Result<(), Stop> {
-        let request = RestoreRequest { run: one.run.clone(), step: StepChoice::Step(one.step), ranks: None, into: None };
+        let request =
+            RestoreRequest { run: one.run.clone(), step: StepChoice::Step(one.step), ranks: None, into: None };
         match ask.run(ask.client.restore(&request, Duration::ZERO)) {
             Err(error) if matches!(error.code(), Some("TG0005" | "TG0006" | "TG0015")) => Ok(()),
             answer => self.shared.answer(answer).map(drop),
