@@ -21,8 +21,8 @@ fn a_web_page_of_another_origin_is_refused() {
             ("sec-fetch-site", "cross-site"),
         ] {
             let bytes = request(method, target, &[("host", host.authority()), (name, value)], body);
-            host.raw_tcp(&bytes).assert_problem(403, "TG0029", value);
-            host.raw(&bytes).assert_problem(403, "TG0029", value);
+            host.raw_tcp(&bytes).assert_problem(403, "TG0031", value);
+            host.raw(&bytes).assert_problem(403, "TG0031", value);
         }
     }
     let own = format!("http://{}", host.authority());
@@ -37,7 +37,7 @@ fn a_name_that_was_rebound_to_loopback_is_refused() {
     let host = Host::start(dir.path());
     for (method, target, body) in PINGS {
         let bytes = request(method, target, &[("host", "evil.example:7070")], body);
-        host.raw_tcp(&bytes).assert_problem(403, "TG0029", "a rebound name");
+        host.raw_tcp(&bytes).assert_problem(403, "TG0031", "a rebound name");
     }
     assert_eq!(host.raw_tcp(&request("GET", "/livez", &[], b"")).status, 200);
 }

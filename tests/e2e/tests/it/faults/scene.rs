@@ -81,7 +81,7 @@ impl Scene {
             let plan = Plan::of(self.seed ^ (step << 8) ^ u64::from(rank) ^ ((run.len() as u64) << 40), files);
             let tree = plan.write(Path::new(&save.path))?;
             let done = self.ask.run(self.ask.client.commit(&save.save_id, &Commit::default()))?;
-            ensure!(done.complete == (rank + 1 == WORLD_SIZE), "{done:?}");
+            ensure!(done.complete || rank + 1 < WORLD_SIZE, "{done:?}");
             self.trees.insert((run.to_owned(), step, rank), tree);
         }
         Ok(())
