@@ -18,6 +18,9 @@
 //! - **The marker comes after all manifests**, and repeats what a host needs to know about the checkpoint: a fresh host
 //!   reads one small object for each checkpoint instead of one for each rank, and never takes a part for the whole.
 //! - **Deleting goes the other way round**: marker, manifests, data. What is half deleted is never taken for whole.
+//! - **What a killed uploader leaves** is no object: parts of a multipart upload that was never completed, which a bucket's
+//!   lifecycle rule should remove after a day (no store lists them for us), and in a directory temporary files with a `#`
+//!   in their names, which the next shipping of the shard removes.
 //! - **Steps and ranks have a fixed width**, so that the order of names is the order of numbers.
 //! - **The version is in the path**: a host that knows only `v1` never misreads what a newer one writes.
 

@@ -53,6 +53,22 @@ impl Drop for LocalUpload {
     }
 }
 
+/// Removes what killed uploads left in a directory. An upload that is still running there loses its temporary file and
+/// fails in a way that can be tried again.
+pub(crate) fn remove_temporaries(directory: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().contains(&b'#') {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
 fn fresh(path: &Path) -> io::Result<(File, PathBuf)> {
     loop {
         let mut temporary = path.as_os_str().to_owned();

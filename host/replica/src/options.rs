@@ -40,7 +40,7 @@ pub struct Options {
     /// Bytes of one part, rounded up to whole blocks of 4 MiB, at least 8 MiB on a server (S3 refuses parts of less than
     /// 5) and more for files of more than 10,000 parts. Smaller files go in one request. The most memory in use is `concurrency` × `part_bytes`. Default = 16 MiB.
     pub part_bytes: u64,
-    /// How long one request may take, from the connection to the last byte. Default = 5 minutes.
+    /// How long one request may take, from the connection to the last byte. Default = 2 minutes.
     pub deadline: Duration,
     /// How often one request is tried again after the server failed or the connection broke, with exponential backoff
     /// and jitter from 100 ms to 10 s. Default = 6.
@@ -58,7 +58,7 @@ impl Default for Options {
         Self {
             concurrency: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             part_bytes: 16 << 20,
-            deadline: Duration::from_secs(300),
+            deadline: Duration::from_secs(120),
             retries: 6,
             verify: Verify::Auto,
             store: BTreeMap::new(),

@@ -70,8 +70,11 @@ impl Host {
         .await
     }
 
-    /// A kept component, compiled. Its bytes are checked against its name.
+    /// A kept component, compiled. Bytes that are read are checked against their name.
     pub(super) fn load_plugin(&self, digest: Digest) -> Result<Plugin> {
+        if let Some(plugin) = self.0.bots.compiled(digest) {
+            return Ok(plugin);
+        }
         let path = path_of(&self.0.options.plugins, digest);
         let component = match fs::read(&path) {
             Ok(component) => component,
@@ -83,6 +86,17 @@ impl Host {
         if Digest::of(&component) != digest {
             return Err(Error::new(Code::Corrupt, format!("{} is damaged: upload the plugin again", path.display())));
         }
-        self.0.sandbox.load(&component).map_err(|e| Error::new(Code::BadComponent, e.to_string()))
+        self.compile(digest, &component)
+    }
+
+    /// Checks and compiles a component, unless that was done lately.
+    fn compile(&self, digest: Digest, component: &[u8]) -> Result<Plugin> {
+        if let Some(plugin) = self.0.bots.compiled(digest) {
+            return Ok(plugin);
+        }
+        let bad = |e: tidegate_sandbox::Error| Error::new(Code::BadComponent, e.to_string());
+        let plugin = self.0.sandbox.load(component).map_err(bad)?;
+        self.0.bots.keep_compiled(plugin.clone());
+        Ok(plugin)
     }
 }

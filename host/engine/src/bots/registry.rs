@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tidegate_core::{BotName, Seq};
+use tidegate_core::{BotName, Digest, Seq};
 use tidegate_sandbox::{Level, LogLine, Plugin};
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,9 @@ use super::record::Record;
 
 /// Lines of log that are kept of each bot.
 const LINES: usize = 64;
+
+/// Compiled components that are kept.
+const COMPILED: usize = 64;
 
 /// What is known of a bot since the host started. It is lost with the host; what matters is in the index.
 #[derive(Debug, Default)]
@@ -69,6 +72,8 @@ impl Running {
 #[derive(Debug, Default)]
 pub(crate) struct Bots {
     running: Mutex<BTreeMap<BotName, Arc<Running>>>,
+    /// Components as they were compiled, which takes a while: the last ones, by digest.
+    compiled: Mutex<VecDeque<Plugin>>,
     /// Installing and removing go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
 }
@@ -76,6 +81,21 @@ pub(crate) struct Bots {
 impl Bots {
     fn running(&self) -> MutexGuard<'_, BTreeMap<BotName, Arc<Running>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A component that was compiled before.
+    pub(super) fn compiled(&self, digest: Digest) -> Option<Plugin> {
+        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.iter().find(|plugin| plugin.digest() == digest).cloned()
+    }
+
+    pub(super) fn keep_compiled(&self, plugin: Plugin) {
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.retain(|other| other.digest() != plugin.digest());
+        compiled.push_back(plugin);
+        if compiled.len() > COMPILED {
+            compiled.pop_front();
+        }
     }
 
     pub(super) fn get(&self, name: &BotName) -> Option<Arc<Running>> {

@@ -1,5 +1,6 @@
 //! Behaviour against the two embedded kinds of target: memory and a directory. The servers are in `tests/`.
 
+mod credulous;
 mod hostile;
 mod restoring;
 mod ship;

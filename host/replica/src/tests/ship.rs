@@ -165,6 +165,21 @@ async fn a_shipping_that_is_dropped_half_way_is_finished_by_the_next() {
 }
 
 #[tokio::test]
+async fn what_a_killed_upload_left_in_a_directory_is_removed() {
+    each(async |target| {
+        let shard = Shard::mixed();
+        let Some(object) = target.file_of(&shard.object(&target, "large")) else { return };
+        let left = object.with_file_name(format!("{}#77", object.file_name().unwrap().display()));
+        fs::create_dir_all(left.parent().unwrap()).unwrap();
+        fs::write(&left, b"half").unwrap();
+        shard.ship(&target).await.unwrap();
+        assert!(!left.exists());
+        assert_eq!(count(object.parent().unwrap()), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_cancelled_shipping_ends_as_cancelled_without_a_manifest() {
     each(async |target| {
         let (shard, progress) = (Shard::mixed(), Progress::new());

@@ -68,7 +68,7 @@ fn reach(url: &str, endpoint: &str, more: impl FnOnce(&mut Options)) -> Target {
 
 const MIB: usize = 1 << 20;
 
-/// A sealed shard in a directory of its own: files that go in one request, and one of three parts.
+/// A sealed shard in a directory of its own: files that go in one request, and one of two parts.
 struct Shard {
     dir: TempDir,
     body: Body,
@@ -79,7 +79,7 @@ impl Shard {
     fn of_rank(rank: u64, world: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut random = fastrand::Rng::with_seed(rank);
-        let sizes = [("a/empty", 0), ("a/small", 1000), ("b", 70_000), ("c", 5 * MIB + 3), ("large", 17 * MIB + 5)];
+        let sizes = [("a/empty", 0), ("a/small", 1000), ("b", 70_000), ("c", 4 * MIB + 3), ("large", 9 * MIB + 5)];
         let files = sizes.map(|(path, len)| {
             let mut bytes = vec![0; len];
             random.fill(&mut bytes);

@@ -26,7 +26,7 @@ fn hostile() -> Vec<(&'static str, &'static str, String, &'static str)> {
             "memory",
         ),
         // 200,000 effects of 512 bytes are 100 MB.
-        ("floods", guest::PRUNE, format!("{fill} (loop $l {prune} (br $l))"), "host calls"),
+        ("floods", guest::PRUNE, format!("{fill} (loop $l {prune} (br $l))"), "handed to the host"),
         // One string of 50 MB, which is in its memory, and one of 100 MB, which is not.
         (
             "shouts",

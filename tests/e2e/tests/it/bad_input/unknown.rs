@@ -56,6 +56,9 @@ fn an_incomplete_checkpoint_is_neither_restored_nor_the_latest() {
     site.refused("TG0015", "POST", "/v1/restores", &json!({ "run": "half", "step": 5 }));
     site.refused("TG0006", "POST", "/v1/restores", &json!({ "run": "half", "step": "latest" }));
     site.refused("TG0006", "GET", "/v1/runs/half/checkpoints/latest", &Value::Null);
+    let prune = json!({ "tier": "nvme", "reason": "a test" });
+    let refused = site.refused("TG0023", "POST", "/v1/runs/half/checkpoints/5/prune", &prune);
+    assert!(refused.detail.contains("no complete checkpoint yet"), "{}", refused.detail);
     // Another world size, the same rank with other bytes, a commit that is told to be of another save.
     site.refused("TG0009", "POST", "/v1/saves", &json!({ "run": "half", "step": 5, "rank": 0, "world_size": 3 }));
     let again: tidegate_api::Save = site.done("POST", "/v1/saves", &begin);

@@ -128,8 +128,9 @@ fn a_copy_that_is_known_to_be_rotten_is_made_anew_before_it_counts_again() -> Re
     Rot::Flipped.happen(&scene, &object)?;
     ensure!(scene.restore("run", 7)?.is_err(), "a rotten object was restored");
 
-    // The trainer still has the very same bytes and saves them again.
+    // The trainer still has the very same bytes and saves them again. With its next checkpoint the bot catches up.
     scene.save("run", 7)?;
+    scene.save("run", 8)?;
     scene.wait_replicated("run", 7)?;
     scene.drop_from_nvme("run", 7)?;
     let restored = scene.restore("run", 7)?;
