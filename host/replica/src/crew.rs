@@ -1,7 +1,7 @@
 //! Bounded concurrency for many small pieces of work of one job: the first failure stops the rest, and nothing is left
 //! running when the job ends.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, num::NonZeroUsize, sync::Arc};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -11,7 +11,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 
-/// Runs tasks, each under a permit. Dropping it aborts them.
+/// What a whole part takes of the permits. A small file takes less, down to one: many of them cost no more memory than
+/// one part, and their speed is how many are on the way at once.
+const WHOLE: usize = 16;
+
+/// Permits for so many whole parts at a time.
+pub(crate) fn permits(parts: NonZeroUsize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(parts.get().saturating_mul(WHOLE).min(Semaphore::MAX_PERMITS)))
+}
+
+/// The permits for `bytes` where a whole part has `part`.
+pub(crate) fn share(bytes: u64, part: u64) -> u32 {
+    let whole = WHOLE as u64;
+    u32::try_from(bytes.saturating_mul(whole).div_ceil(part.max(1)).clamp(1, whole)).unwrap_or(1)
+}
+
+/// Runs tasks, each under its permits. Dropping it aborts them.
 pub(crate) struct Crew {
     tasks: JoinSet<Result<(), Error>>,
     permits: Arc<Semaphore>,
@@ -30,8 +45,8 @@ impl Crew {
         self.stop.clone()
     }
 
-    /// Waits for a permit and starts the task. False when the job is ending: there is no use in going on.
-    pub(crate) async fn start<F>(&mut self, task: F) -> bool
+    /// Waits for permits and starts the task. False when the job is ending: there is no use in going on.
+    pub(crate) async fn start<F>(&mut self, share: u32, task: F) -> bool
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
@@ -39,7 +54,8 @@ impl Crew {
             self.note(ended.unwrap_or_else(|error| Err(error.into())));
         }
         let stop = self.stop.clone();
-        let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&self.permits).acquire_owned()).await else {
+        let acquire = Arc::clone(&self.permits).acquire_many_owned(share);
+        let Some(Ok(permit)) = stop.run_until_cancelled(acquire).await else {
             return false;
         };
         self.tasks.spawn(under(permit, stop, task));
@@ -87,8 +103,8 @@ where
 mod tests {
     use super::*;
 
-    fn crew(permits: usize) -> Crew {
-        Crew::new(Arc::new(Semaphore::new(permits)), &CancellationToken::new())
+    fn crew(parts: usize) -> Crew {
+        Crew::new(permits(NonZeroUsize::new(parts).unwrap()), &CancellationToken::new())
     }
 
     #[tokio::test]
@@ -96,12 +112,12 @@ mod tests {
         let mut crew = crew(2);
         let (stop, stopped) = (crew.stop(), crew.stop());
         // Ends before the failing one is heard, because of it.
-        crew.start(async move {
+        crew.start(16, async move {
             stop.cancelled().await;
             Err(Error::Cancelled)
         })
         .await;
-        crew.start(async move {
+        crew.start(16, async move {
             stopped.cancel();
             tokio::task::yield_now().await;
             Err(Error::Worker("the cause".into()))
@@ -113,16 +129,23 @@ mod tests {
     #[tokio::test]
     async fn after_a_failure_nothing_is_started() {
         let mut crew = crew(1);
-        assert!(crew.start(async { Err(Error::Worker("the cause".into())) }).await);
-        assert!(!crew.start(async { unreachable!() }).await || crew.stop().is_cancelled());
+        assert!(crew.start(16, async { Err(Error::Worker("the cause".into())) }).await);
+        assert!(!crew.start(16, async { unreachable!() }).await || crew.stop().is_cancelled());
         assert!(matches!(crew.finish().await, Err(Error::Worker(_))));
     }
 
     #[tokio::test]
     async fn a_crew_that_is_called_off_says_so() {
         let cancel = CancellationToken::new();
-        let crew = Crew::new(Arc::new(Semaphore::new(1)), &cancel);
+        let crew = Crew::new(permits(NonZeroUsize::MIN), &cancel);
         cancel.cancel();
         assert!(matches!(crew.finish().await, Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn small_files_take_small_shares_and_no_share_is_more_than_a_part() {
+        let part = 16 << 20;
+        let shares = [0, 1000, 1 << 20, (1 << 20) + 1, 8 << 20, part, part * 10].map(|bytes| share(bytes, part));
+        assert_eq!(shares, [1, 1, 1, 2, 8, 16, 16]);
     }
 }

@@ -35,7 +35,8 @@ impl FromStr for Verify {
 /// How a target is used. `Debug` shows the names of the settings in `store`, never their values.
 #[derive(Clone)]
 pub struct Options {
-    /// Parts in flight over all files and shards of the target. Default = 8.
+    /// Parts in flight over all files and shards of the target; of small files as many more as weigh the same, up to
+    /// sixteen for a part. Default = 8.
     pub concurrency: NonZeroUsize,
     /// Bytes of one part, rounded up to whole blocks of 4 MiB, at least 8 MiB on a server (S3 refuses parts of less than
     /// 5) and more for files of more than 10,000 parts. Smaller files go in one request. The most memory in use is `concurrency` × `part_bytes`. Default = 16 MiB.

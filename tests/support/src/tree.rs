@@ -30,7 +30,7 @@ impl Plan {
     pub fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let files = (0..rng.usize(1..=6)).map(|nth| {
-            let folder = ["", "", "optimizer/", "optimizer/m/", "gewichte ü/"][rng.usize(..5)];
+            let folder = rng.choice(["", "", "optimizer/", "optimizer/m/", "gewichte ü/"]).unwrap_or_default();
             let size = match rng.u32(..100) {
                 0..15 => 0,
                 15..60 => rng.u64(1..=4096),

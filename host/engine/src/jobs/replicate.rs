@@ -88,7 +88,13 @@ async fn ship(
     let Some(digest) = checkpoint.shards.get(&rank).and_then(|shard| shard.body) else {
         return Err(Outcome::Retry(format!("rank {rank} has no digests yet")));
     };
-    let shipped = host.0.target.ship(&body, digest, &checkpoint.metrics, &dir, &progress.begin_step()).await;
+    let (target, metrics, step_progress) = (&host.0.target, &checkpoint.metrics, progress.begin_step());
+    // A copy that is there and not verified was found damaged.
+    let damaged = checkpoint.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Object).is_some());
+    let shipped = match damaged {
+        true => target.mend(&body, digest, metrics, &dir, &step_progress).await,
+        false => target.ship(&body, digest, metrics, &dir, &step_progress).await,
+    };
     match shipped {
         Ok(shipped) => Ok(shipped),
         Err(error @ tidegate_replica::Error::LocalDamage { .. }) => {

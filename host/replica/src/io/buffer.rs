@@ -23,11 +23,14 @@ impl Pool {
         Arc::new(Self { free: Mutex::default(), bytes: bytes.next_multiple_of(ALIGN), keep })
     }
 
-    /// A buffer of `len` bytes, at most as many as the pool is for. What it holds is arbitrary.
+    /// A buffer of `len` bytes, at most as many as the pool is for. What it holds is arbitrary. A small one is not the
+    /// pool's: many may be in use at once.
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer {
         let len = len.min(self.bytes);
-        let kept = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let storage = kept.unwrap_or_else(|| vec![0; self.bytes + ALIGN]);
+        let small = len <= self.bytes / 2;
+        let kept = if small { None } else { self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() };
+        let fresh = if small { len.next_multiple_of(ALIGN) } else { self.bytes };
+        let storage = kept.unwrap_or_else(|| vec![0; fresh + ALIGN]);
         let start = storage.as_ptr().align_offset(ALIGN).min(ALIGN);
         Buffer { storage, start, len, pool: Arc::clone(self) }
     }
@@ -68,7 +71,7 @@ impl AsRef<[u8]> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < self.pool.keep {
+        if self.storage.len() == self.pool.bytes + ALIGN && free.len() < self.pool.keep {
             free.push(std::mem::take(&mut self.storage));
         }
     }
@@ -86,15 +89,16 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_padded_and_used_again() {
-        let pool = Pool::new(10_000, 1);
+        let pool = Pool::new(9_000, 1);
         assert_eq!(pool.take(1 << 30).as_ref().len(), 12_288);
-        let mut buffer = pool.take(5000);
+        let mut buffer = pool.take(7000);
         buffer.room().fill(7);
         let address = buffer.as_ref().as_ptr();
         assert_eq!(address as usize % ALIGN, 0);
-        assert_eq!((buffer.part(0..5000).len(), buffer.padded(0..5000).len()), (5000, 8192));
+        assert_eq!((buffer.part(0..7000).len(), buffer.padded(0..7000).len()), (7000, 8192));
         assert_eq!(buffer.padded(4096..5000).len(), 4096);
+        assert_eq!(pool.take(100).padded(0..100).len(), 4096, "a small one is padded too");
         drop(buffer);
-        assert_eq!(pool.take(1).as_ref(), [7]);
+        assert_eq!(pool.take(6500).as_ref()[6499], 7);
     }
 }

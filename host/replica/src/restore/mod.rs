@@ -13,12 +13,11 @@ use std::{
 };
 
 use tidegate_core::{Body, RelPath, Tier};
-use tokio::sync::Semaphore;
 
 use self::{file::Restoring, origin::Origin, staging::Staging};
 use crate::{
     Error, Progress, Target,
-    crew::Crew,
+    crew::{self, Crew},
     io::{blocking, buffer::Pool, read::spans},
     options,
 };
@@ -38,7 +37,7 @@ pub enum Source<'a> {
 /// How a restore is done.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
-    /// Parts in flight. Default = 8.
+    /// Parts in flight; of small files as many more as weigh the same. Default = 8.
     pub concurrency: NonZeroUsize,
     /// Bytes of a part, rounded up to whole blocks of 4 MiB. The most memory in use is `concurrency` × `part_bytes`.
     /// Default = 8 MiB.
@@ -115,7 +114,7 @@ pub async fn restore(
     }
     let part = options::part_bytes(options.part_bytes, 0);
     let largest = body.files.iter().map(|file| file.size.min(part)).max().unwrap_or(0);
-    let mut crew = Crew::new(Arc::new(Semaphore::new(options.concurrency.get())), progress.token());
+    let mut crew = Crew::new(crew::permits(options.concurrency), progress.token());
     let restore = Arc::new(Restore {
         body: body.clone(),
         origins,
@@ -128,11 +127,11 @@ pub async fn restore(
     'all: for nth in 0..body.files.len() {
         let Some(file) = Restoring::new(&restore, nth, part) else { continue };
         let file = Arc::new(file);
-        if file.is_empty() && !crew.start(Arc::clone(&file).make()).await {
+        if file.is_empty() && !crew.start(1, Arc::clone(&file).make()).await {
             break;
         }
         for span in spans(file.size(), part) {
-            if !crew.start(Arc::clone(&file).fetch(span)).await {
+            if !crew.start(crew::share(span.len as u64, part), Arc::clone(&file).fetch(span)).await {
                 break 'all;
             }
         }

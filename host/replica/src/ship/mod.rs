@@ -8,13 +8,14 @@ mod verify;
 use std::{collections::HashMap, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use tidegate_core::{Body, Digest, Metrics};
 use tokio_util::sync::CancellationToken;
 
 use self::{large::Large, plan::Object};
 use crate::{
     Error, Progress, Target,
-    crew::Crew,
+    crew::{self, Crew},
     envelope::{Envelope, MANIFEST_BYTES},
     io::{beneath, blocking, buffer::Pool, read::spans},
     layout, local,
@@ -23,6 +24,15 @@ use crate::{
 
 /// How often objects that do not read back right are written anew.
 const ROUNDS: usize = 3;
+
+/// What an earlier try is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// A manifest was written last: what it names is there.
+    Manifest,
+    /// A copy was found damaged.
+    Nothing,
+}
 
 /// What was shipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +76,34 @@ impl Target {
         dir: &Path,
         progress: &Progress,
     ) -> Result<Shipped, Error> {
+        self.ship_shard(body, digest, metrics, dir, progress, Trust::Manifest).await
+    }
+
+    /// Ships a shard again of which a copy was found damaged: a manifest that is there proves nothing, every object is read
+    /// back, and what is wrong or missing is written anew, the manifest too. Otherwise as [`Target::ship`].
+    ///
+    /// # Errors
+    /// As [`Target::ship`].
+    pub async fn mend(
+        &self,
+        body: &Body,
+        digest: Digest,
+        metrics: &Metrics,
+        dir: &Path,
+        progress: &Progress,
+    ) -> Result<Shipped, Error> {
+        self.ship_shard(body, digest, metrics, dir, progress, Trust::Nothing).await
+    }
+
+    async fn ship_shard(
+        &self,
+        body: &Body,
+        digest: Digest,
+        metrics: &Metrics,
+        dir: &Path,
+        progress: &Progress,
+        trust: Trust,
+    ) -> Result<Shipped, Error> {
         let total = body.bytes();
         progress.begin(total);
         let manifest = self.0.layout.manifest(&body.run, body.step, body.rank);
@@ -76,11 +114,24 @@ impl Target {
         }
         let token = progress.token();
         let there = token.run_until_cancelled(self.envelope(&manifest, MANIFEST_BYTES)).await;
-        match there.ok_or(Error::Cancelled)?? {
-            // Asked for again, it is not enough that it was right once: what has rotted since is written anew.
-            Some((there, _)) if there.digest == digest => return self.ship_files(body, dir, progress).await,
-            Some(_) => return Err(Error::Conflict { target: self.name().clone(), object: manifest.to_string() }),
-            None => {}
+        let there = match (there.ok_or(Error::Cancelled)?, trust) {
+            // Its bytes are no manifest of anything: nothing is lost with them.
+            (Err(Error::Manifest { .. }), Trust::Nothing) => {
+                let gone = self.store().delete(&manifest).await;
+                gone.map_err(|error| self.failed("delete", &manifest, error))?;
+                None
+            }
+            (there, _) => there?,
+        };
+        match there {
+            Some((there, _)) if there.digest != digest => {
+                return Err(Error::Conflict { target: self.name().clone(), object: manifest.to_string() });
+            }
+            Some((there, _)) if trust == Trust::Manifest => {
+                progress.add(total);
+                return Ok(Shipped { bytes: 0, reused: total, verified: there.note });
+            }
+            _ => {}
         }
         let shipped = self.ship_files(body, dir, progress).await?;
         let envelope = Envelope::new(payload, shipped.verified.clone(), metrics.clone()).map_err(bad)?;
@@ -156,7 +207,10 @@ async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<Vec
     let mut uploads = Vec::new();
     'all: for object in objects {
         if object.size <= object.part {
-            if !crew.start(small::upload(Arc::clone(shipping), Arc::clone(object))).await {
+            if !crew
+                .start(crew::share(object.size, object.part), small::upload(Arc::clone(shipping), Arc::clone(object)))
+                .await
+            {
                 break;
             }
             continue;
@@ -164,7 +218,8 @@ async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<Vec
         let upload = Arc::new(Large::new(Arc::clone(shipping), Arc::clone(object)));
         uploads.push(Arc::clone(&upload));
         for (nth, span) in spans(object.size, object.part).enumerate() {
-            if !crew.start(Arc::clone(&upload).part(nth, span)).await {
+            let share = crew::share(span.len as u64, object.part);
+            if !crew.start(share, Arc::clone(&upload).part(nth, span)).await {
                 break 'all;
             }
         }

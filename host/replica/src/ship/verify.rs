@@ -7,7 +7,7 @@ use object_store::path::Path;
 use super::{Object, Shipping};
 use crate::{
     Error,
-    crew::Crew,
+    crew::{self, Crew},
     io::{
         blocking,
         read::{self, Span, spans},
@@ -26,7 +26,7 @@ pub(super) async fn reread(
     'all: for object in objects {
         for span in spans(object.size, object.part) {
             let check = check(Arc::clone(shipping), Arc::clone(&object), span, Arc::clone(&wrong));
-            if !crew.start(check).await {
+            if !crew.start(crew::share(span.len as u64, object.part), check).await {
                 break 'all;
             }
         }

@@ -33,7 +33,7 @@ pub(crate) struct Inner {
     multipart: Option<Arc<dyn MultipartStore>>,
     pub(crate) layout: Layout,
     pub(crate) options: Options,
-    /// One for each part in flight.
+    /// What parts in flight take their shares of, over all shards.
     pub(crate) permits: Arc<Semaphore>,
     /// Never shown, whatever the store answers.
     secrets: Vec<String>,

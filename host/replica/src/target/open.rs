@@ -13,11 +13,11 @@ use object_store::{
     path::Path,
 };
 use tidegate_core::TargetName;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{Inner, Kind, Target, http::Connector};
-use crate::{Error, Options, Verify, layout::Layout, local, retry};
+use crate::{Error, Options, Verify, crew, layout::Layout, local, retry};
 
 /// A store with what else is known of it.
 struct Opened {
@@ -52,7 +52,7 @@ pub(super) fn open(name: TargetName, url: &str, options: Options) -> Result<Targ
     };
     let Opened { store, multipart, kind, secrets } = opened;
     let layout = Layout::below(&prefix);
-    let permits = Arc::new(Semaphore::new(options.concurrency.get().min(Semaphore::MAX_PERMITS)));
+    let permits = crew::permits(options.concurrency);
     let secrets = secrets.into_iter().flatten().filter(|secret| secret.len() >= 4).collect();
     let (shown, method) = (url.to_string(), OnceCell::new());
     let inner = Inner { name, shown, kind, store, multipart, layout, options, permits, secrets, method };

@@ -220,3 +220,38 @@ async fn a_checksum_cannot_be_asked_of_a_target_that_has_none() {
     let target = Target::open("t".parse().unwrap(), "memory://", options).unwrap();
     assert!(matches!(Shard::mixed().ship(&target).await, Err(Error::Config { .. })));
 }
+
+#[tokio::test]
+async fn a_damaged_copy_is_mended_object_by_object_and_manifest_included() {
+    let (shard, dir) = (Shard::mixed(), tempfile::tempdir().unwrap());
+    let url = format!("file://{}", dir.path().display());
+    let target = Target::open("t".parse().unwrap(), &url, Options::default()).unwrap();
+    shard.ship(&target).await.unwrap();
+    let largest = shard.body.files.iter().max_by_key(|file| file.size).unwrap();
+    let named = |part: &str| {
+        let mut found = Vec::new();
+        let mut todo = vec![dir.path().to_path_buf()];
+        while let Some(at) = todo.pop() {
+            for entry in std::fs::read_dir(at).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    todo.push(path)
+                } else if path.to_string_lossy().contains(part) {
+                    found.push(path)
+                }
+            }
+        }
+        found.pop().unwrap()
+    };
+    let object = named(&largest.digest.to_string());
+    let mut rotten = std::fs::read(&object).unwrap();
+    rotten[5] ^= 1;
+    std::fs::write(&object, rotten).unwrap();
+    std::fs::write(named("rank-"), "no manifest").unwrap();
+    let progress = Progress::new();
+    let mended = target.mend(&shard.body, shard.digest, &metrics(0.5), shard.dir.path(), &progress).await.unwrap();
+    assert_eq!(mended.bytes, largest.size);
+    let into = Into::new();
+    bring(&shard, &[Source::Target(&target)], &into).await.unwrap();
+    shard.assert_restored(&into.path());
+}

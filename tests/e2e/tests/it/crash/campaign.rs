@@ -181,9 +181,11 @@ impl Campaign {
                     // A trainer that resumes repeats what was not complete, or leaves it behind.
                     if rng.bool() { ledger.newest_complete(run) + 1 } else { ledger.last_step(run) + 1 }
                 };
+                let steps = first..first + rng.u64(2..8);
                 for rank in 0..WORLD_SIZE {
+                    let steps = steps.clone();
                     let (writer, socket) = (Writer { shared, run, rank, rng: rng.fork() }, socket.clone());
-                    scope.spawn(move || shared.run(&format!("{run}.{rank}"), || writer.save_from(&socket, first)));
+                    scope.spawn(move || shared.run(&format!("{run}.{rank}"), || writer.save_all(&socket, steps)));
                 }
             }
             let (runs, scratch) = (&RUNS, &scratch);
@@ -258,9 +260,11 @@ impl Campaign {
         println!("{}", self.tally);
         println!(
             "{} commits were answered; of those that were not, {there} were there and {lost} were not; {} saves were cut \
-             short; {} events; pruned {:?}; {left}",
+             short; {} restores of {} MiB were exact; {} events; pruned {:?}; {left}",
             ledger.acknowledged,
             ledger.unfinished,
+            ledger.restored.0,
+            ledger.restored.1 >> 20,
             self.history.head(),
             self.history.pruned,
         );

@@ -45,7 +45,7 @@ pub(super) fn nothing_is_left_over(tier: &Path) -> Result<()> {
 }
 
 /// Whether a restore that is done holds exactly what was committed.
-pub(super) fn exact(ledger: &Ledger, restore: &Restore) -> Result<()> {
+pub(super) fn exact(ledger: &mut Ledger, restore: &Restore) -> Result<()> {
     let (run, step, path) = (&restore.run, restore.step, Path::new(&restore.path));
     let ranks: BTreeSet<_> = fs::read_dir(path)?.flatten().map(|entry| entry.file_name()).collect();
     let wanted: BTreeSet<_> = (0..WORLD_SIZE).map(|rank| format!("rank-{rank:05}").into()).collect();
@@ -61,6 +61,8 @@ pub(super) fn exact(ledger: &Ledger, restore: &Restore) -> Result<()> {
         bytes += tree.bytes();
     }
     ensure!(restore.from.nvme + restore.from.object == bytes, "{bytes} bytes, and {restore:?}");
+    ledger.restored.0 += 1;
+    ledger.restored.1 += bytes;
     fs::remove_dir_all(path)?;
     Ok(())
 }
@@ -141,7 +143,7 @@ impl Checked<'_> {
             loop {
                 let Some((run, step)) = todo.lock().expect("no thread fails").pop() else { return Ok(()) };
                 match restore(&ask, scratch, &run, step)? {
-                    Ok(restore) => exact(&ledger.lock().expect("no thread fails"), &restore)?,
+                    Ok(restore) => exact(&mut ledger.lock().expect("no thread fails"), &restore)?,
                     Err(why) => refused.lock().expect("no thread fails").push((run, step, why)),
                 }
             }

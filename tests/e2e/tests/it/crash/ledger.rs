@@ -52,6 +52,8 @@ pub(super) struct Ledger {
     pub(super) unanswered: (u64, u64),
     /// Saves that the kill met before their commit.
     pub(super) unfinished: u64,
+    /// Checkpoints that were restored and compared, and their bytes.
+    pub(super) restored: (u64, u64),
 }
 
 impl Ledger {

@@ -122,7 +122,7 @@ impl Operator<'_> {
             answer => self.shared.answer(answer)?,
         };
         if restore.state == RestoreState::Done {
-            check::exact(&self.shared.ledger(), &restore)?;
+            check::exact(&mut self.shared.ledger(), &restore)?;
         }
         Ok(())
     }

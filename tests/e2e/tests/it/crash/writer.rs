@@ -1,6 +1,6 @@
 //! A trainer: one rank of one run, saving step after step.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use anyhow::{anyhow, ensure};
 use fastrand::Rng;
@@ -25,10 +25,11 @@ pub(super) struct Writer<'a> {
 pub(super) const WORLD_SIZE: u32 = 2;
 
 impl Writer<'_> {
-    /// Saves every step from `first` on that it has not saved yet, until the host is killed.
-    pub(super) fn save_from(mut self, socket: &Path, first: u64) -> Result<(), Stop> {
+    /// Saves those of these steps that it has not saved yet, until the host is killed. One that is through leaves the
+    /// host to what it does behind the trainers.
+    pub(super) fn save_all(mut self, socket: &Path, steps: Range<u64>) -> Result<(), Stop> {
         let ask = Ask::new(socket)?;
-        for step in first.. {
+        for step in steps {
             if !self.shared.ledger().has(&(self.run.to_owned(), step, self.rank)) {
                 self.step(&ask, step)?;
             }

@@ -56,9 +56,17 @@ impl Scene {
         host_on(&self.dir.path().join("other"), &self.server, &self.proxy).start()
     }
 
-    /// From now on requests meet this fault so often, as seen by the seed.
+    /// From now on requests meet this fault so often, as the seed decides.
     pub(super) fn inject(&self, fault: Fault, often: f64) {
         self.proxy.set_plan(FaultPlan::new(self.seed).rule(Rule::new(fault, When::Probability(often))));
+    }
+
+    /// The same, and the next two that read and the next two that write meet it for certain.
+    pub(super) fn inject_at_once(&self, fault: &Fault, often: f64) {
+        let rule = |when| Rule::new(fault.clone(), when);
+        let plan = FaultPlan::new(self.seed).rule(rule(When::First(2)).method("GET").target("/data/"));
+        let plan = plan.rule(rule(When::First(2)).method("PUT").target("/data/"));
+        self.proxy.set_plan(plan.rule(rule(When::Probability(often))));
     }
 
     /// The store can't be reached.
