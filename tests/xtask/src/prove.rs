@@ -45,7 +45,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     for nth in (0..FAULTS).take_while(|_| wanted(Proof::Faults)) {
         let variables = seeded(args.seed, nth).collect();
-        sure &= sure && one(&root, &format!("prove faults {}", nth + 1), |step| tests(step, &root, "faults::", variables))?;
+        sure &=
+            sure && one(&root, &format!("prove faults {}", nth + 1), |step| tests(step, &root, "faults::", variables))?;
     }
     Ok(if sure { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

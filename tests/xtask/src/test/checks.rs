@@ -71,7 +71,8 @@ fn clippy(step: &mut Step<'_>, root: &Path) -> Outcome {
 }
 
 fn build(step: &mut Step<'_>, root: &Path) -> Outcome {
-    must(step, root, &["build", "--package", "tidegate"])
+    // As the tests build it: cargo would compile the dependencies twice for one package and for all of them.
+    must(step, root, &["test", "--workspace", "--no-run", "--lib", "--bins", "--tests"])
 }
 
 /// nextest if it is there, else cargo's own runner.
