@@ -22,7 +22,7 @@ impl Spread {
         let count = values.len();
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
         let upper = at(count / 2);
-        let median = if count % 2 == 0 { (at((count / 2).wrapping_sub(1)) + upper) / 2.0 } else { upper };
+        let median = if count.is_multiple_of(2) { (at((count / 2).wrapping_sub(1)) + upper) / 2.0 } else { upper };
         Self { count, median, least: at(0), most: at(count.wrapping_sub(1)) }
     }
 }

