@@ -97,15 +97,22 @@ impl Client {
     /// Sends a call and returns the head of its answer with the connection that the rest comes from.
     pub(crate) async fn exchange(&self, call: &Call) -> Result<(Link, Response<Incoming>), Error> {
         // A kept connection can break in the moment it is used again: only a call that may be sent twice takes one.
+        let mut sent = None;
         if call.repeatable
             && let Some(mut link) = self.inner.pool.take()
             && link.settle().await
-            && let Ok(answer) = link.send(call.request()?).await
         {
-            return Ok((link, answer));
+            match link.send(call.request()?).await {
+                Ok(answer) => return Ok((link, answer)),
+                Err(lost) => sent = Some(lost),
+            }
         }
         let opened = Link::open(&self.inner.address).await;
-        let mut link = opened.map_err(|source| Error::Unreachable { address: self.inner.address.clone(), source })?;
+        // That nothing was asked can be said only if nothing was sent before.
+        let mut link = opened.map_err(|source| match sent {
+            Some(lost) => self.broken(lost),
+            None => Error::Unreachable { address: self.inner.address.clone(), source },
+        })?;
         let answer = link.send(call.request()?).await.map_err(|lost| self.broken(lost))?;
         Ok((link, answer))
     }

@@ -37,6 +37,18 @@ async fn a_connection_that_died_while_idle_costs_no_call() {
 }
 
 #[tokio::test]
+async fn a_host_that_dies_over_a_commit_may_have_taken_it_so_the_client_does_not_say_that_nothing_was_asked() {
+    let host = Host::start(vec![answer("201 Created", SAVE), Reply::HangUp]);
+    let client = host.client(Options::default());
+    let save = client.begin(&begin()).await.unwrap();
+    // The kept connection still works; nobody can connect anew.
+    std::fs::remove_file(host.socket()).unwrap();
+    let error = client.commit(&save.save_id, &Commit::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Broken { .. }), "{error}");
+    assert_eq!(host.seen(), (1, 2));
+}
+
+#[tokio::test]
 async fn a_get_is_tried_again_and_then_given_up() {
     let busy = r#"{"type":"/errors/TG0027","title":"t","status":503,"detail":"d","code":"TG0027","hint":"h"}"#;
     let busy = || answer("503 Service Unavailable", busy);

@@ -199,7 +199,10 @@ impl Bench {
             for old in items.iter().skip(1) {
                 self.prune(old)?;
             }
-            Ok((items.len() == 1).then_some(()))
+            // The record goes first, the bytes after it.
+            let trash = self.dir.join("host/tier/trash");
+            let deleted = fs::read_dir(&trash)?.next().is_none();
+            Ok((items.len() == 1 && deleted).then_some(()))
         })?;
         disk::quiet(&self.dir)
     }

@@ -3,13 +3,20 @@
 use std::{
     fs::{self, File},
     io::Write,
+    os::unix::fs::MetadataExt,
     path::Path,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 
 /// Bytes of one write.
 const PIECE: usize = 4 << 20;
+
+/// A device that has done nothing for so long is taken to have nothing left to do.
+const STILL: Duration = Duration::from_millis(200);
+/// See [`quiet`].
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Bytes that nothing along the way can make smaller.
 pub(crate) struct Writer {
@@ -46,10 +53,24 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     Ok(File::open(dir)?.sync_all()?)
 }
 
-/// Waits until the file system has written all that it has to write: what one measurement leaves must not be paid by the
-/// next one.
+/// Waits until the file system has written all that it has to write, and until its device does nothing more: what one
+/// measurement leaves, such as discards of deleted bytes, must not be paid by the next one. A device that others keep
+/// busy is not waited for longer than [`LONGEST`].
 pub(crate) fn quiet(dir: &Path) -> Result<()> {
-    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+    let handle = File::open(dir)?;
+    rustix::fs::syncfs(&handle)?;
+    let device = handle.metadata()?.dev();
+    let counters = format!("/sys/dev/block/{}:{}/stat", rustix::fs::major(device), rustix::fs::minor(device));
+    let (started, mut since) = (Instant::now(), Instant::now());
+    let mut before = fs::read_to_string(&counters).unwrap_or_default();
+    while since.elapsed() < STILL && started.elapsed() < LONGEST {
+        std::thread::sleep(Duration::from_millis(20));
+        let now = fs::read_to_string(&counters).unwrap_or_default();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+    }
+    Ok(())
 }
 
 /// Removes a folder that may be absent.

@@ -68,10 +68,14 @@ impl<'a> Request<'a> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{content_type}content-length: {length}\r\n\r\n"
         );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
+        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).with_context(|| format!("read the answer to {method} {path}"))?;
+        let read = stream.read_to_end(&mut bytes);
+        // A server that refuses a large body answers before it has read it, and hangs up on the rest.
+        if bytes.is_empty() {
+            sent?;
+            read.with_context(|| format!("read the answer to {method} {path}"))?;
+        }
         Response::parse(&bytes)
     }
 }
