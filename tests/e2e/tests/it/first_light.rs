@@ -12,11 +12,11 @@ fn check(report: &Report, plan: &Plan) {
     assert!(report.comparison.holds(), "{:#?}", report.comparison);
     assert!(report.comparison.last < report.comparison.first, "the loss falls: {:?}", report.comparison);
     assert_eq!(report.resumed_from, plan.last_complete());
-    // Both ranks saved at every step before the crash, rank 0 in it too and as far as it got until it was stopped, and both
-    // at each after the resume.
+    // Both ranks saved at every step before the crash and at each after the resume. Rank 0 committed in the crash's step
+    // too, and may have got further; it is killed, perhaps before it could write its log.
     let (before, after) = (plan.last_complete() / plan.every, (plan.steps - plan.last_complete()) / plan.every);
-    let (saves, least) = (report.saves.len() as u64, 2 * (before + after) + 1);
-    assert!((least..least + after).contains(&saves), "{saves} saves, at least {least} expected");
+    let (saves, least) = (report.saves.len() as u64, 2 * (before + after));
+    assert!((least..=least + after).contains(&saves), "{saves} saves, at least {least} expected");
     assert_eq!(report.durable_s.len() as u64, before + after, "every complete checkpoint was copied");
     assert!(report.shipped > 0 && report.tier_bytes > 0);
     assert_eq!(report.trouble, [""; 0]);
