@@ -18,9 +18,10 @@ const STILL: Duration = Duration::from_millis(200);
 /// See [`quiet`].
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Bytes that nothing along the way can make smaller.
+/// Bytes that nothing along the way can make smaller: they look random, and no two pieces are the same.
 pub(crate) struct Writer {
     piece: Vec<u8>,
+    written: u64,
 }
 
 impl Writer {
@@ -32,15 +33,18 @@ impl Writer {
             state ^= state << 17;
             state.to_le_bytes()
         });
-        Self { piece: words.collect() }
+        Self { piece: words.collect(), written: 0 }
     }
 
     /// Writes a new file of so many bytes, through the page cache, in writes of 4 MiB. Nothing is synced.
-    pub(crate) fn write(&self, path: &Path, bytes: u64) -> Result<File> {
+    pub(crate) fn write(&mut self, path: &Path, bytes: u64) -> Result<File> {
         let mut file = File::create_new(path).with_context(|| format!("create {}", path.display()))?;
         let mut left = bytes;
         while left > 0 {
             let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            self.written += 1;
+            let stamp = self.written.to_le_bytes();
+            self.piece.iter_mut().zip(stamp).for_each(|(byte, stamp)| *byte = stamp);
             file.write_all(self.piece.get(..length).unwrap_or_default())?;
             left -= length as u64;
         }

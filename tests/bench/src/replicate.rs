@@ -92,7 +92,7 @@ fn pair(args: &Args, dir: &Path, ours_first: bool) -> Result<(f64, f64, String)>
 fn save(runtime: &Runtime, client: &Client) -> Result<()> {
     let begin = Begin { run: "bench".into(), step: 1, rank: 0, world_size: 1, bytes: Some(FILES * BYTES) };
     let save = runtime.block_on(client.begin(&begin))?;
-    let writer = Writer::new();
+    let mut writer = Writer::new();
     for nth in 0..FILES {
         drop(writer.write(&Path::new(&save.path).join(format!("part-{nth:02}.bin")), BYTES)?);
     }

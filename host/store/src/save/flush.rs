@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex,
@@ -18,7 +18,7 @@ use std::{
 use tidegate_core::SaveId;
 
 use super::Book;
-use crate::{Result, error::Context, store::lock};
+use crate::{Result, error::Context, store::lock, tier::open};
 
 /// A file is flushed when it has grown by so much.
 const GROWN: u64 = 16 << 20;
@@ -133,7 +133,7 @@ fn grown(top: &Path, done: &mut HashMap<PathBuf, u64>, due: &mut Vec<(PathBuf, G
 fn flush(path: &Path, gate: &Gate) {
     // Held by a commit: it syncs everything now.
     let Ok(mut failed) = gate.try_lock() else { return };
-    let synced = match File::open(path) {
+    let synced = match open(path) {
         Ok(file) => file.sync_data(),
         // Renamed or removed by the trainer.
         Err(_) => return,

@@ -10,7 +10,12 @@ use std::{
 
 use tidegate_core::{Digest, FileEntry, limits};
 
-use crate::{Error, Result, error::Context, store::lock, tier::FileStat};
+use crate::{
+    Error, Result,
+    error::Context,
+    store::lock,
+    tier::{self, FileStat},
+};
 
 /// One block of one file.
 struct Piece {
@@ -79,7 +84,7 @@ fn hash_some(
         let path = top.join(stat.path.as_path());
         let file = match open.take() {
             Some((which, file)) if which == piece.file => file,
-            _ => File::open(&path).during("open", &path)?,
+            _ => tier::open(&path).during("open", &path)?,
         };
         buffer.resize(piece.len, 0);
         file.read_exact_at(&mut buffer, piece.offset).during("read", &path)?;

@@ -1,11 +1,13 @@
 //! Files and directories of the tier: where they are, how they are made durable, what is read from them.
 
 mod layout;
+mod open;
 mod record;
 mod sync;
 mod walk;
 
 pub(crate) use layout::Layout;
+pub(crate) use open::open;
 pub(crate) use record::{CommitRecord, FileStat, read_record, write_record};
 pub(crate) use sync::{make_dir, rename_durably, sync_all};
 pub(crate) use walk::{Walked, make_read_only, walk};

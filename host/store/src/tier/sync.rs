@@ -1,5 +1,5 @@
 use std::{
-    fs::{self, File},
+    fs,
     path::Path,
     sync::{
         Mutex,
@@ -7,6 +7,7 @@ use std::{
     },
 };
 
+use super::open;
 use crate::{Error, Result, error::Context};
 
 /// Threads that sync for one commit. They wait instead of computing; several keep the device's queue full.
@@ -14,7 +15,7 @@ const SYNC_THREADS: usize = 4;
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path).and_then(|dir| dir.sync_all()).during("sync the directory", path)
+    open(path).and_then(|dir| dir.sync_all()).during("sync the directory", path)
 }
 
 /// Makes a directory and its name durable, unless it exists.
@@ -40,7 +41,7 @@ pub(crate) fn rename_durably(from: &Path, to: &Path) -> Result<()> {
 /// them. The caller discards the files.
 pub(crate) fn sync_all<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<()> {
     let paths: Vec<&Path> = paths.collect();
-    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all()).during("sync", path);
+    let sync = |path: &Path| open(path).and_then(|file| file.sync_all()).during("sync", path);
     if let [only] = paths.as_slice() {
         return sync(only);
     }

@@ -1,13 +1,14 @@
 use std::{
     collections::VecDeque,
     fs::{self, Metadata},
+    io,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use tidegate_core::{RelPath, limits};
 
-use super::FileStat;
+use super::{FileStat, open};
 use crate::{Error, Result, error::Context};
 
 /// What a trainer left in its staging directory.
@@ -84,7 +85,14 @@ fn accept(path: RelPath, meta: &Metadata) -> Result<FileStat> {
 pub(crate) fn make_read_only(top: &Path, walked: &Walked) -> Result<()> {
     for file in &walked.files {
         let path = top.join(file.path.as_path());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).during("make read-only", &path)?;
+        let mode = fs::Permissions::from_mode(0o444);
+        let changed = match open(&path) {
+            Ok(file) => file.set_permissions(mode),
+            // Written so that its owner can't read it. Who is refused here has no rights that a link could borrow.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::set_permissions(&path, mode),
+            Err(error) => Err(error),
+        };
+        changed.during("make read-only", &path)?;
     }
     Ok(())
 }

@@ -54,7 +54,8 @@ pub(super) fn exact(ledger: &mut Ledger, restore: &Restore) -> Result<()> {
     for rank in 0..WORLD_SIZE {
         let found = Tree::read(&path.join(format!("rank-{rank:05}")))?;
         let shard = (run.clone(), step, rank);
-        let tree = ledger.tree(&shard).with_context(|| format!("{shard:?} was restored and never committed"))?;
+        let tree =
+            ledger.tree_asked_for(&shard).with_context(|| format!("{shard:?} was restored and never committed"))?;
         if let Some(difference) = tree.difference(&found) {
             bail!("NOT EXACT: {shard:?} was restored, and {difference}; {restore:?}");
         }

@@ -87,6 +87,13 @@ impl Ledger {
         attempts.iter().rev().find(|attempt| matches!(attempt.state, State::Committed(_))).map(|attempt| &attempt.tree)
     }
 
+    /// The same; while its commit is not answered yet, what was asked for: others may see it before the answer is here.
+    pub(super) fn tree_asked_for(&self, shard: &Shard) -> Option<&Tree> {
+        let attempts = self.attempts.get(shard)?;
+        let asked = || attempts.iter().rev().find(|attempt| attempt.state == State::Requested);
+        self.tree(shard).or_else(|| asked().map(|attempt| &attempt.tree))
+    }
+
     pub(super) fn has(&self, shard: &Shard) -> bool {
         self.tree(shard).is_some()
     }

@@ -12,6 +12,7 @@ use tidegate_client::{
 use super::{
     check,
     shared::{Shared, Stop},
+    writer::WORLD_SIZE,
 };
 use crate::ask::Ask;
 
@@ -121,8 +122,15 @@ impl Operator<'_> {
             Err(error) if matches!(error.code(), Some("TG0005" | "TG0006" | "TG0015")) => return Ok(()),
             answer => self.shared.answer(answer)?,
         };
-        if restore.state == RestoreState::Done {
-            check::exact(&mut self.shared.ledger(), &restore)?;
+        let mut ledger = self.shared.ledger();
+        let damaged = |rank| ledger.damaged.contains(&(one.run.clone(), one.step, rank));
+        match (restore.state, &restore.error) {
+            (RestoreState::Done, _) => check::exact(&mut ledger, &restore)?,
+            // Nothing has rotted but what was damaged on purpose.
+            (RestoreState::Failed, Some(why)) if why.code == "TG0014" && !(0..WORLD_SIZE).any(damaged) => {
+                return Err(anyhow!("LOST: {} step {} is not restored: {}", one.run, one.step, why.detail).into());
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -71,7 +71,8 @@ impl Shared {
     /// An answer, or why there is none.
     pub(super) fn answer<T>(&self, answer: Result<T, Error>) -> Result<T, Stop> {
         match answer {
-            Err(error) if unanswered(&error) && self.killed() => Err(Stop::Killed),
+            // The object store may be killed a moment before the host.
+            Err(error) if self.killed() && (unanswered(&error) || error.code() == Some("TG0026")) => Err(Stop::Killed),
             answer => Ok(answer?),
         }
     }
