@@ -41,6 +41,9 @@ pub(super) async fn run(host: Host, bot: Arc<Running>) {
         }
         let (at_work, handler) = (host.clone(), bot.clone());
         let step = blocking(move || handle_group(&at_work, &handler, cursor, written)).await;
+        if let Ok((at, ..)) = &step {
+            bot.ledger().cursor = *at;
+        }
         match step {
             Ok((at, kept, Ended::Even)) => {
                 (cursor, written) = (at, kept);
@@ -67,7 +70,6 @@ pub(super) async fn run(host: Host, bot: Arc<Running>) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
-        bot.ledger().cursor = cursor;
     }
 }
 
@@ -105,6 +107,8 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
     };
     jobs.into_iter().for_each(|job| host.0.queue.add(job));
     let mut ledger = bot.ledger();
+    // Together: who sees the cursor at the end sees all that was handled.
+    ledger.cursor = at;
     ledger.handled += handled;
     ledger.effects += effects;
     Ok((at, at, ended))

@@ -171,7 +171,7 @@ impl Host {
     fn describe(&self, record: &Record) -> Result<BotInfo> {
         let running = self.0.bots.get(&record.name);
         let ledger = running.as_ref().map(|bot| bot.ledger());
-        let cursor = ledger.as_ref().map_or(record.cursor, |ledger| ledger.cursor.max(record.cursor));
+        let cursor = ledger.as_ref().map_or(record.cursor, |ledger| ledger.cursor);
         let head = *self.0.store.index().head().borrow();
         Ok(BotInfo {
             name: record.name.clone(),

@@ -121,19 +121,21 @@ fn where_both_tiers_have_rotted_each_gives_what_it_has_right() -> Result<()> {
 #[test]
 fn a_copy_that_is_known_to_be_rotten_is_made_anew_before_it_counts_again() -> Result<()> {
     let mut scene = Scene::new()?;
-    scene.save("run", 7)?;
-    scene.wait_replicated("run", 7)?;
-    scene.drop_from_nvme("run", 7)?;
-    let object = scene.objects("run", 7, "/00001/data/")?.remove(0);
-    Rot::Flipped.happen(&scene, &object)?;
-    ensure!(scene.restore("run", 7)?.is_err(), "a rotten object was restored");
+    for (run, part) in [("data", "/00001/data/"), ("manifest", "/rank-00001.cbor")] {
+        scene.save(run, 7)?;
+        scene.wait_replicated(run, 7)?;
+        scene.drop_from_nvme(run, 7)?;
+        let object = scene.objects(run, 7, part)?.remove(0);
+        Rot::Flipped.happen(&scene, &object)?;
+        ensure!(scene.restore(run, 7)?.is_err(), "a rotten {part} was restored");
 
-    // The trainer still has the very same bytes and saves them again. With its next checkpoint the bot catches up.
-    scene.save("run", 7)?;
-    scene.save("run", 8)?;
-    scene.wait_replicated("run", 7)?;
-    scene.drop_from_nvme("run", 7)?;
-    let restored = scene.restore("run", 7)?;
-    ensure!(restored.is_ok(), "the rotten copy was taken for a good one: {restored:?}");
+        // The trainer still has the very same bytes and saves them again. With its next checkpoint the bot catches up.
+        scene.save(run, 7)?;
+        scene.save(run, 8)?;
+        scene.wait_replicated(run, 7)?;
+        scene.drop_from_nvme(run, 7)?;
+        let restored = scene.restore(run, 7)?;
+        ensure!(restored.is_ok(), "the rotten copy was taken for a good one: {restored:?}");
+    }
     Ok(())
 }
