@@ -69,6 +69,7 @@ codes! {
     NotLocal = "TG0029", 403, "Only the Unix socket may ask this", "Connect to the socket; loopback TCP has no identity.";
     TooMany = "TG0030", 429, "Too many at once", "Wait until some have ended.";
     Stranger = "TG0031", 403, "The request is not for this host, or comes from a web page", "Over TCP, ask for localhost, 127.0.0.1 or [::1]; web pages of other origins are refused.";
+    OtherUser = "TG0032", 403, "The host runs as another user", "Leave the directory out: the host makes one that only you can read.";
 }
 
 impl std::fmt::Display for Code {

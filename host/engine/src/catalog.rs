@@ -40,9 +40,6 @@ pub struct Pruning {
     pub because: String,
 }
 
-/// Runs that one listing shows.
-const RUNS: usize = 10_000;
-
 pub(crate) fn unknown_checkpoint(run: &RunName, step: Step) -> Error {
     Error::new(Code::UnknownCheckpoint, format!("run {run} has no checkpoint at step {step}"))
 }
@@ -55,19 +52,25 @@ pub(crate) fn check_reason(reason: &str) -> Result<()> {
 }
 
 impl Host {
-    /// All runs, by name.
+    /// Runs after a name, by name, at most `limit`. Those whose bytes are all gone are left out.
     ///
     /// # Errors
     /// An index that can't be read.
-    pub async fn runs(&self) -> Result<Vec<RunSummary>> {
+    pub async fn runs(&self, after: Option<RunName>, limit: usize) -> Result<Vec<RunSummary>> {
         let store = self.0.store.clone();
         blocking(move || {
-            let view = store.index().view();
-            let runs = view.runs(None, RUNS)?;
-            runs.into_iter().map(|run| summary(&view, run)).collect::<Result<Vec<_>>>()
+            let (view, mut after, mut found) = (store.index().view(), after, Vec::new());
+            while found.len() < limit {
+                let names = view.runs(after.as_ref(), limit - found.len())?;
+                let Some(last) = names.last() else { break };
+                after = Some(last.clone());
+                for name in names {
+                    found.extend(summary(&view, name)?);
+                }
+            }
+            Ok::<_, Error>(found)
         })
         .await
-        .map(|runs| runs.into_iter().flatten().collect())
     }
 
     /// One run. One that is not known here is looked for in object storage.

@@ -6,14 +6,23 @@ use std::{
     time::Duration,
 };
 
-use tidegate_core::{Checkpoint, Code, EventKind, RunName, Shard, Tier};
+use tidegate_core::{Checkpoint, Code, EventKind, RunName, Shard, Tier, retry::Backoff};
 use tidegate_replica::{Found, Target};
-use tidegate_store::Tx;
+use tidegate_store::{Space, Tx};
 
 use crate::{Error, Host, Result};
 
 /// A run that was not found is not looked for again within this time: 512 ranks that all ask at once make one listing.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a start waits for what object storage holds, before it goes on without.
+const AT_START: Duration = Duration::from_secs(10);
+const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) };
+
+/// Where the index notes that all of the target was taken in once. A host that dies half way begins again.
+fn noted(target: &Target) -> Vec<u8> {
+    format!("discovered/{target}").into_bytes()
+}
 
 /// Runs that were looked for and not found, with when; by the monotonic clock.
 #[derive(Debug, Default)]
@@ -55,6 +64,39 @@ impl Host {
             return Ok(());
         }
         Err(Error::new(Code::UnknownRun, format!("run {run} is not known here, nor in {}", self.0.target)))
+    }
+
+    /// Takes in what the target holds, unless that was done once to its end: now if it answers soon, else in the
+    /// background until it is done.
+    pub(crate) async fn discover_at_start(&self) {
+        let error = match tokio::time::timeout(AT_START, self.discover_once()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(_) => Error::new(Code::ObjectStore, format!("no answer within {} s", AT_START.as_secs())),
+        };
+        tracing::warn!(%error, "object storage could not be searched for checkpoints yet; the search goes on");
+        let host = self.clone();
+        self.spawn(async move {
+            let mut failures = 1;
+            loop {
+                tokio::time::sleep(BACKOFF.after(failures, host.0.options.name.as_str().as_bytes())).await;
+                match host.discover_once().await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(%error, failures, "object storage could not be searched"),
+                }
+                failures = failures.saturating_add(1);
+            }
+        });
+    }
+
+    async fn discover_once(&self) -> Result<()> {
+        let key = noted(&self.0.target);
+        if self.0.store.index().view().bytes(Space::Meta, &key)?.is_some() {
+            return Ok(());
+        }
+        self.discover(None).await?;
+        let note = move |tx: &mut Tx<'_>| tx.put(Space::Meta, &key, &tx.now());
+        Ok(self.0.store.index().write_async(note).await?)
     }
 
     /// Whether some tier holds a checkpoint of the run, as far as the index knows.

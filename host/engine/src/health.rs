@@ -45,7 +45,7 @@ impl Host {
         let broken = *self.0.store.index().broken().borrow();
         let index = if broken { "a sync failed; restart the host" } else { "syncs" };
         let (tier_free, tier_size) = self.0.store.space().unwrap_or_default();
-        let tier = match self.0.store.admit(0) {
+        let tier = match self.0.store.has_room() {
             Ok(()) => check("tier", true, format!("{tier_free} bytes free")),
             Err(error) => check("tier", false, error.to_string()),
         };

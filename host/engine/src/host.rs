@@ -47,10 +47,10 @@ pub(crate) struct Inner {
 
 impl Host {
     /// Starts the loop: jobs that were accepted before go on, bots go on from their cursors. If the index is new, what
-    /// object storage holds is taken into it first.
+    /// object storage holds is taken into it first; if that takes long, while the host is at work already.
     ///
     /// # Errors
-    /// Records that can't be read. An object store that does not answer is no error: it is asked again when needed.
+    /// Records that can't be read. An object store that does not answer is no error: it is asked until it does.
     pub async fn start(
         options: Options,
         clock: Arc<dyn Clock>,
@@ -75,11 +75,7 @@ impl Host {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }));
-        if *host.0.store.index().head().borrow() == 0
-            && let Err(error) = host.discover(None).await
-        {
-            tracing::warn!(%error, "object storage could not be searched for checkpoints; it is asked again for each unknown run");
-        }
+        host.discover_at_start().await;
         host.start_bots().await?;
         host.spawn(crate::jobs::run(host.clone()));
         host.spawn(reap(host.clone()));

@@ -32,6 +32,6 @@ pub use catalog::{CheckpointInfo, Pruning, RunSummary};
 pub use error::{Error, Result};
 pub use health::{Check, HealthInfo};
 pub use host::{Host, Options};
-pub use jobs::JobInfo;
+pub use jobs::{JobInfo, JobPlace};
 pub use restores::{RestoreInfo, RestoreRequest, RestoreState};
 pub use tidegate_store::{Begin, Committed, Save, Writer};

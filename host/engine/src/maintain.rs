@@ -1,11 +1,12 @@
-//! What keeps the index from growing without end: old facts, and records of checkpoints that are gone.
+//! What keeps the index from growing without end: old facts, jobs that ended long ago, and records of checkpoints that
+//! are gone.
 
 use std::{ops::Bound, time::Duration};
 
 use tidegate_core::{Checkpoint, Seq};
 use tidegate_store::{Space, Store, Tx, checkpoint_key};
 
-use crate::{Error, Host, Result, bots, error::blocking};
+use crate::{Error, Host, Result, bots, error::blocking, jobs};
 
 /// Facts that are kept whatever happens: at a checkpoint a minute of eight ranks, about two months.
 const EVENTS: u64 = 1_000_000;
@@ -26,8 +27,9 @@ pub(crate) async fn run(host: Host) {
     }
 }
 
-/// Removes facts beyond the newest `keep` and records of checkpoints of which no byte is left; neither before every bot
-/// has gone past them, one in quarantine too: its events wait for it. Returns how many keys went.
+/// Removes facts beyond the newest `keep` and records of checkpoints of which no byte is left, neither before every bot
+/// has gone past them, one in quarantine too: its events wait for it; and jobs that ended long ago. Returns how many
+/// keys went.
 fn tidy(store: &Store, keep: u64) -> Result<usize> {
     let view = store.index().view();
     let slowest = bots::slowest_cursor(&view)?.unwrap_or(Seq::MAX);
@@ -43,6 +45,8 @@ fn tidy(store: &Store, keep: u64) -> Result<usize> {
             old.push((Space::Checkpoints, checkpoint_key(&checkpoint.run, checkpoint.step)));
         }
     }
+    // A job that has ended never comes back, and its effect is not accepted again: the cursor of its bot is past it.
+    old.extend(jobs::forget(&view)?.into_iter().map(|key| (Space::Jobs, key)));
     for group in old.chunks(AT_ONCE) {
         let group = group.to_vec();
         store.index().write(move |tx: &mut Tx<'_>| {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, FixedOffset};
 use tidegate_client::{
-    Address, Client,
+    Address, Client, Paging,
     api::{Begin, BotSpec, Checkpoint, Commit, Job},
 };
 use tidegate_tests_support::{host, seaweed::SeaweedFs, stats::Spread, venv::tools_venv, wait};
@@ -120,7 +120,7 @@ fn replicate(args: &Args, runtime: &Runtime, client: &Client) -> Result<(f64, St
         after = page.items.last().map_or(after, |event| event.seq);
         Ok(page.items.into_iter().find(|event| event.kind == "checkpoint-replicated"))
     })?;
-    let jobs: Vec<Job> = runtime.block_on(client.jobs(10))?.items;
+    let jobs: Vec<Job> = runtime.block_on(client.jobs(&Paging::first(10)))?.items;
     let job = jobs.iter().find(|job| job.verb == "replicate").context("the job is not listed")?;
     ensure!(job.failures == 0, "the job was tried again: {job:?}");
     let seconds = (time(&done.time)? - time(&job.created_at)?).as_seconds_f64();

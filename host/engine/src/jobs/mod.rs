@@ -6,6 +6,7 @@
 //! harm: copying finds the copy, deleting finds nothing left.
 
 mod admit;
+mod place;
 mod prune;
 mod queue;
 mod replicate;
@@ -14,8 +15,9 @@ mod runner;
 use tidegate_core::{EffectId, EventKind, Job, JobState, Outcome};
 use tidegate_store::{Space, Tx};
 
+pub use place::JobPlace;
 pub use queue::JobInfo;
-pub(crate) use queue::Queue;
+pub(crate) use queue::{Queue, forget};
 pub(crate) use runner::run;
 
 use crate::{Error, Host, Result, error::blocking};
@@ -54,25 +56,19 @@ fn finish(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
 }
 
 impl Host {
-    /// Jobs, those that have not ended first, then the newest; at most `limit`.
+    /// Jobs after a place in the order of [`JobPlace`], at most `limit`.
     ///
     /// # Errors
     /// An index that can't be read.
-    pub async fn jobs(&self, limit: usize) -> Result<Vec<JobInfo>> {
+    pub async fn jobs(&self, after: Option<JobPlace>, limit: usize) -> Result<Vec<JobInfo>> {
         let host = self.clone();
         blocking(move || {
-            let mut jobs: Vec<JobInfo> = host
-                .0
-                .store
-                .index()
-                .view()
-                .all::<Job>(Space::Jobs, usize::MAX)?
-                .into_iter()
-                .map(|job| host.info(job))
-                .collect();
-            jobs.sort_by_key(|info| (info.job.state.ended(), std::cmp::Reverse(info.job.updated)));
-            jobs.truncate(limit);
-            Ok::<_, Error>(jobs)
+            let all = host.0.store.index().view().all::<Job>(Space::Jobs, usize::MAX)?;
+            let placed = all.into_iter().map(|job| (JobPlace::of(&job), job));
+            let mut jobs: Vec<(JobPlace, Job)> =
+                placed.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after)).collect();
+            jobs.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Ok::<_, Error>(jobs.into_iter().take(limit).map(|(_, job)| host.info(job)).collect())
         })
         .await
     }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use tidegate_core::{EffectId, EffectKind, Job, JobState, RunName, Step, Timestamp};
-use tidegate_store::{Space, Store, Tx};
+use tidegate_store::{Space, Store, View};
 use tokio::sync::Notify;
 
 use crate::{Result, track::Track};
@@ -21,7 +21,7 @@ pub struct JobInfo {
     pub bytes_total: u64,
 }
 
-/// Jobs that have ended and are still shown; older ones are forgotten at a start.
+/// Jobs that have ended and are still shown.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Debug)]
@@ -78,6 +78,14 @@ impl Entries {
     }
 }
 
+/// The keys of the jobs that ended longest ago, beyond those that are remembered.
+pub(crate) fn forget(view: &View) -> Result<Vec<Vec<u8>>> {
+    let jobs = view.all::<Job>(Space::Jobs, usize::MAX)?;
+    let mut ended: Vec<Job> = jobs.into_iter().filter(|job| job.state.ended()).collect();
+    ended.sort_by_key(|job| std::cmp::Reverse(job.updated));
+    Ok(ended.iter().skip(REMEMBERED).map(|job| job.id.as_str().as_bytes().to_vec()).collect())
+}
+
 /// The jobs that have not ended, in memory; each is in the index as well.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -86,20 +94,11 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Reads the jobs of the index; forgets the oldest of those that have ended.
+    /// Reads the jobs of the index that have not ended.
     pub(crate) fn load(store: &Store) -> Result<Self> {
         let jobs = store.index().view().all::<Job>(Space::Jobs, usize::MAX)?;
-        let (mut ended, open): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.state.ended());
-        ended.sort_by_key(|job| std::cmp::Reverse(job.updated));
-        let forgotten: Vec<Job> = ended.split_off(ended.len().min(REMEMBERED));
-        if !forgotten.is_empty() {
-            store.index().write(move |tx: &mut Tx<'_>| {
-                forgotten.iter().for_each(|job| tx.put_bytes(Space::Jobs, job.id.as_str().as_bytes(), None));
-                Ok::<_, crate::Error>(())
-            })?;
-        }
         let mut entries = Entries::default();
-        open.into_iter().for_each(|job| entries.insert(job));
+        jobs.into_iter().filter(|job| !job.state.ended()).for_each(|job| entries.insert(job));
         Ok(Self { entries: Mutex::new(entries), changed: Notify::new() })
     }
 

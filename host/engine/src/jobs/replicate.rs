@@ -37,8 +37,11 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
             Err(outcome) => return outcome,
         }
     }
-    if let Err(error) = host.0.target.mark_complete(run, step).await {
-        return retry_or_fail(&error);
+    match host.0.target.mark_complete(run, step).await {
+        Ok(true) => {}
+        // Somebody deleted it behind our back: without it the bucket alone is not enough.
+        Ok(false) => return Outcome::Retry("a rank's manifest is missing on the target".into()),
+        Err(error) => return retry_or_fail(&error),
     }
     let outcome = Outcome::Done { bytes: sent, detail: format!("{sent} bytes sent, {kept} were there; {verified}") };
     match note(host, checkpoint, sent, verified).await {

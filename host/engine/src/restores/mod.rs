@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 
 pub(crate) use book::Restores;
 use tidegate_core::{Checkpoint, Code, Metrics, Rank, RunName, Step, WorldSize};
-use tidegate_store::Tx;
+use tidegate_store::{Tx, Writer};
 
 use crate::{CheckpointInfo, Error, Host, Result, catalog::unknown_checkpoint, error::blocking};
 
@@ -23,6 +23,8 @@ pub struct RestoreRequest {
     pub ranks: Option<Vec<Rank>>,
     /// An absolute directory that does not exist, in one that does. None: one on the tier, removed at the release.
     pub into: Option<PathBuf>,
+    /// Who asks, if the kernel knows: the directory will be theirs, and nobody else can read it. None: the host's own.
+    pub owner: Option<Writer>,
 }
 
 /// How a restore stands.
@@ -72,7 +74,7 @@ impl Host {
     /// An unknown or incomplete checkpoint; a directory that exists or is not absolute; no room; too many at once.
     pub async fn restore(&self, request: RestoreRequest) -> Result<RestoreInfo> {
         self.check_running()?;
-        let into = request.into.as_deref().map(check_into).transpose()?;
+        let into = request.into.as_deref().map(|into| check_into(into, request.owner)).transpose()?;
         let CheckpointInfo { checkpoint, .. } = match request.step {
             Some(step) => self.checkpoint(&request.run, step).await?,
             None => self.latest(&request.run).await?,
@@ -88,11 +90,13 @@ impl Host {
         let ranks = choose_ranks(&checkpoint, request.ranks)?;
         let bytes =
             checkpoint.shards.iter().filter(|(rank, _)| ranks.contains(rank)).map(|(_, shard)| shard.bytes).sum();
-        if into.is_none() {
-            self.0.store.admit(bytes)?;
-        }
         let (id, now) = self.0.restores.name(self.0.clock.as_ref());
         let path = into.clone().unwrap_or_else(|| self.0.store.restore_dir(&id));
+        // On the tier it competes with saves; elsewhere the restore itself looks at the free space.
+        let room = match into {
+            None => Some(self.0.store.promise_room(work::partial(&path), bytes)?),
+            Some(_) => None,
+        };
         let entry = book::Entry::new(&checkpoint, path, into.is_none(), bytes, now);
         self.0.restores.add(id.clone(), entry.clone())?;
         let host = self.clone();
@@ -100,14 +104,14 @@ impl Host {
         self.0.tasks.spawn(async move {
             let stopping = host.0.stopping.clone();
             let outcome = tokio::select! {
-                outcome = work::run(&host, &checkpoint, &ranks, &entry) => outcome,
+                outcome = work::run(&host, &checkpoint, &ranks, &entry, request.owner) => outcome,
                 () = stopping.cancelled() => Err(Error::new(Code::Draining, "the host is stopping")),
             };
             if let Err(error) = &outcome {
                 tracing::warn!(id = name, run = %checkpoint.run, step = %checkpoint.step, %error, "a restore failed");
             }
             entry.finish(outcome, host.0.clock.monotonic());
-            drop(reading);
+            drop((reading, room));
         });
         self.restore_info(&id, Duration::ZERO).await
     }
@@ -148,7 +152,13 @@ impl Host {
     }
 }
 
-fn check_into(into: &std::path::Path) -> Result<PathBuf> {
+/// The host writes with its own rights: it does so only for itself and for root, who has more.
+fn check_into(into: &std::path::Path, owner: Option<Writer>) -> Result<PathBuf> {
+    let own = rustix::process::geteuid().as_raw();
+    if let Some(other) = owner.filter(|owner| owner.uid != own && owner.uid != 0) {
+        let detail = format!("into: the host runs as user {own} and you are user {}", other.uid);
+        return Err(Error::new(Code::OtherUser, detail));
+    }
     let plain = |part| !matches!(part, std::path::Component::ParentDir | std::path::Component::CurDir);
     if !into.is_absolute() || !into.components().all(plain) || into.file_name().is_none() {
         let detail = format!("into: {} is not an absolute path without . and ..", into.display());

@@ -16,7 +16,7 @@ async fn the_guard_keeps_what_has_no_other_verified_copy() {
         assert_eq!(refused.code, Code::Refused);
         assert!(refused.detail.contains(rule), "{refused}");
     }
-    assert!(fixture.host.jobs(9).await.unwrap().is_empty());
+    assert!(fixture.host.jobs(None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +32,7 @@ async fn a_replicated_checkpoint_is_pruned_from_nvme_and_then_restored_from_obje
     fixture.event(|event| event.kind.name() == "checkpoint-pruned").await;
     let refused = fixture.host.prune(&run(), step(1), Tier::Object, "test".into(), false).await.unwrap_err();
     assert!(refused.detail.contains("newest complete"), "{refused}");
-    let request = tidegate_engine::RestoreRequest { run: run(), step: None, ranks: None, into: None };
+    let request = tidegate_engine::RestoreRequest { run: run(), step: None, ranks: None, into: None, owner: None };
     let restore = fixture.host.restore(request).await.unwrap();
     let restore = fixture.host.restore_info(&restore.id, Duration::from_secs(60)).await.unwrap();
     assert_eq!(restore.state, tidegate_engine::RestoreState::Done);

@@ -6,7 +6,7 @@ use tidegate_engine::{RestoreInfo, RestoreRequest, RestoreState};
 use crate::fixture::{Fixture, replicate_grants, replicator, run, step};
 
 async fn restore(fixture: &Fixture, number: Option<u64>) -> RestoreInfo {
-    let request = RestoreRequest { run: run(), step: number.map(step), ranks: None, into: None };
+    let request = RestoreRequest { run: run(), step: number.map(step), ranks: None, into: None, owner: None };
     let restore = fixture.host.restore(request).await.unwrap();
     fixture.host.restore_info(&restore.id, Duration::from_secs(60)).await.unwrap()
 }
@@ -43,7 +43,7 @@ async fn rotten_bytes_without_another_copy_are_an_error_and_leave_nothing() {
     fixture.sealed(1).await;
     rot(&fixture.dir.path().join("tier/runs/r/0000000000000001.00000/files/a"));
     let into = fixture.dir.path().join("out");
-    let request = RestoreRequest { run: run(), step: Some(step(1)), ranks: None, into: Some(into.clone()) };
+    let request = RestoreRequest { run: run(), step: Some(step(1)), ranks: None, into: Some(into.clone()), owner: None };
     let id = fixture.host.restore(request).await.unwrap().id;
     let info = fixture.host.restore_info(&id, Duration::from_secs(60)).await.unwrap();
     let RestoreState::Failed(error) = info.state else { panic!("{info:?}") };
@@ -59,7 +59,7 @@ async fn a_checkpoint_with_a_rank_missing_is_never_latest_and_never_restored() {
     fixture.commit(1, 1, 2, &[("a", b"y")]).await;
     fixture.commit(2, 0, 2, &[("a", b"z")]).await;
     assert_eq!(fixture.host.latest(&run()).await.unwrap().checkpoint.step, step(1));
-    let request = RestoreRequest { run: run(), step: Some(step(2)), ranks: None, into: None };
+    let request = RestoreRequest { run: run(), step: Some(step(2)), ranks: None, into: None, owner: None };
     assert_eq!(fixture.host.restore(request).await.unwrap_err().code, Code::NotComplete);
     assert_eq!(restore(&fixture, None).await.step, step(1));
 }
@@ -85,12 +85,36 @@ async fn a_host_that_lost_its_tier_finds_everything_in_object_storage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_object_storage_did_not_answer_is_made_again() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    fixture.event(|e| e.kind.name() == "job-finished").await;
+    // The tier is lost while the bucket is away, and the run goes on meanwhile: its name is known again.
+    let away = |dir: &Path| {
+        fs::remove_dir_all(dir.join("tier")).unwrap();
+        fs::rename(dir.join("object/v1"), dir.join("v1")).unwrap();
+        std::os::unix::fs::symlink("v1", dir.join("object/v1")).unwrap();
+    };
+    let fixture = fixture.restart(away).await;
+    fixture.commit(2, 0, 1, &[("a", b"y")]).await;
+    assert_eq!(fixture.host.checkpoint(&run(), step(1)).await.unwrap_err().code, Code::UnknownCheckpoint);
+    let back = |dir: &Path| {
+        fs::remove_file(dir.join("object/v1")).unwrap();
+        fs::rename(dir.join("v1"), dir.join("object/v1")).unwrap();
+    };
+    let fixture = fixture.restart(back).await;
+    assert_eq!(fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.step, step(1));
+    assert_eq!(fixture.host.latest(&run()).await.unwrap().checkpoint.step, step(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restore_goes_only_where_nothing_is() {
     let fixture = Fixture::new().await;
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     let here = fixture.dir.path().join("out");
     let ask = |into: &Path| {
-        let request = RestoreRequest { run: run(), step: None, ranks: None, into: Some(into.to_path_buf()) };
+        let request = RestoreRequest { run: run(), step: None, ranks: None, into: Some(into.to_path_buf()), owner: None };
         let host = fixture.host.clone();
         async move { host.restore(request).await }
     };

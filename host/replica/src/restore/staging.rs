@@ -95,11 +95,13 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes directories whose names start like this and that nobody holds.
+/// Removes directories whose names start like this, end as ours do, and that nobody holds.
 fn sweep(parent: &Path, start: &OsString) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
-        let ours = entry.file_name().as_encoded_bytes().starts_with(start.as_encoded_bytes());
+        let name = entry.file_name();
+        let end = name.as_encoded_bytes().strip_prefix(start.as_encoded_bytes());
+        let ours = end.is_some_and(|end| end.len() == 16 && end.iter().all(u8::is_ascii_hexdigit));
         if ours && beneath::directory(&entry.path()).is_ok_and(|left| lock(&left).is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
         }

@@ -4,26 +4,28 @@ use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
 use tidegate_api::{Job, Page};
 use tidegate_core::{EffectId, EffectKind, JobState};
-use tidegate_engine::JobInfo;
+use tidegate_engine::{JobInfo, JobPlace};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{Failure, Path, Problems, Query, limit, rfc3339},
+    http::{Cursor, Failure, Path, Problems, Query, limit, rfc3339},
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, cancel))
 }
 
-/// How many jobs to show.
+/// A page of jobs.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Listing {
-    /// At most this many, 1 to 1000. Default = 100.
+    /// Items a page, 1 to 1000. Default = 100.
     limit: Option<usize>,
+    /// The `next` of the page before.
+    page: Option<String>,
 }
 
 fn show(info: JobInfo) -> Job {
@@ -65,12 +67,24 @@ fn id(text: &str) -> Result<EffectId, Failure> {
     text.parse().map_err(|rule| Failure::new(tidegate_core::Code::UnknownJob, rule))
 }
 
-/// Jobs: those that run or wait, then the newest that have ended.
+/// Jobs: those that run or wait, the last accepted first, then those that have ended, the last to end first. One that
+/// ends between two pages may be shown twice; none is missed.
 #[utoipa::path(get, operation_id = "jobs_list", path = "/v1/jobs", tag = "jobs",
-    params(Listing), responses((status = 200, body = Page<Job>, description = "The jobs"), Problems))]
+    params(Listing), responses((status = 200, body = Page<Job>, description = "A page of jobs"), Problems))]
 async fn list(State(app): State<App>, Query(query): Query<Listing>) -> Result<Answer<Page<Job>>, Failure> {
-    let jobs = app.host.jobs(limit(query.limit)?).await?;
-    Ok(Answer(Page { items: jobs.into_iter().map(show).collect(), next: None }))
+    const LISTING: &str = "jobs";
+    let limit = limit(query.limit)?;
+    let after = match &query.page {
+        Some(page) => Some(Cursor::read(LISTING, page)?.key.parse::<JobPlace>()?),
+        None => None,
+    };
+    // One more than asked tells whether there is a next page.
+    let mut jobs = app.host.jobs(after, limit + 1).await?;
+    let more = jobs.len() > limit;
+    jobs.truncate(limit);
+    let last = jobs.last().filter(|_| more);
+    let next = last.map(|info| Cursor { listing: LISTING, key: JobPlace::of(&info.job).to_string() }.token());
+    Ok(Answer(Page { items: jobs.into_iter().map(show).collect(), next }))
 }
 
 /// One job.

@@ -102,6 +102,7 @@ async fn begin(
         step: choice(asked.step)?,
         ranks: ranks.transpose()?,
         into: asked.into.map(PathBuf::from),
+        owner: peer.writer(),
     };
     let info = app.host.restore(request).await?;
     if patience.is_zero() {

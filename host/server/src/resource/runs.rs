@@ -3,6 +3,7 @@
 use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
 use tidegate_api::{Page, Run};
+use tidegate_core::RunName;
 use tidegate_engine::RunSummary;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -43,10 +44,12 @@ fn show(run: RunSummary) -> Run {
 async fn list(State(app): State<App>, Query(query): Query<Listing>) -> Result<Answer<Page<Run>>, Failure> {
     const LISTING: &str = "runs";
     let limit = limit(query.limit)?;
-    let after = query.page.map(|page| Cursor::read(LISTING, &page)).transpose()?.map(|cursor| cursor.key);
-    let mut runs = app.host.runs().await?;
-    runs.retain(|run| after.as_deref().is_none_or(|after| run.run.as_str() > after));
-    runs.sort_by(|a, b| a.run.cmp(&b.run));
+    let after = match &query.page {
+        Some(page) => Some(Cursor::read(LISTING, page)?.key.parse::<RunName>()?),
+        None => None,
+    };
+    // One more than asked tells whether there is a next page.
+    let mut runs = app.host.runs(after, limit + 1).await?;
     let more = runs.len() > limit;
     runs.truncate(limit);
     let last = runs.last().filter(|_| more);

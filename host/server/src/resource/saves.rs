@@ -6,13 +6,15 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use tidegate_api::{Begin, Commit, Committed, Page, Save};
 use tidegate_core::{Code, Metrics, Rank, SaveId, Step, WorldSize, limits};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{Failure, Json, Optional, Path, Peer, Problems, rfc3339},
+    http::{Cursor, Failure, Json, Optional, Path, Peer, Problems, Query, limit, rfc3339},
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -59,12 +61,31 @@ async fn begin(State(app): State<App>, peer: Peer, Json(asked): Json<Begin>) -> 
     Ok(response)
 }
 
-/// The saves in progress.
+/// A page of saves.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Listing {
+    /// Items a page, 1 to 1000. Default = 100.
+    limit: Option<usize>,
+    /// The `next` of the page before.
+    page: Option<String>,
+}
+
+/// The saves in progress, by id.
 #[utoipa::path(get, operation_id = "saves_list", path = "/v1/saves", tag = "saves",
-    responses((status = 200, body = Page<Save>, description = "The saves"), Problems))]
-async fn list(State(app): State<App>) -> Answer<Page<Save>> {
-    let items = app.host.saves().into_iter().map(show).collect();
-    Answer(Page { items, next: None })
+    params(Listing), responses((status = 200, body = Page<Save>, description = "A page of saves"), Problems))]
+async fn list(State(app): State<App>, Query(query): Query<Listing>) -> Result<Answer<Page<Save>>, Failure> {
+    const LISTING: &str = "saves";
+    let limit = limit(query.limit)?;
+    let after = query.page.map(|page| Cursor::read(LISTING, &page)).transpose()?.map(|cursor| cursor.key);
+    let mut saves = app.host.saves();
+    saves.retain(|save| after.as_deref().is_none_or(|after| save.id.as_str() > after));
+    let more = saves.len() > limit;
+    saves.truncate(limit);
+    let last = saves.last().filter(|_| more);
+    let next = last.map(|save| Cursor { listing: LISTING, key: save.id.to_string() }.token());
+    Ok(Answer(Page { items: saves.into_iter().map(show).collect(), next }))
 }
 
 /// Commit a save. When the answer comes, the shard survives `kill -9` and power loss. Committing the same save again

@@ -4,7 +4,7 @@ use std::{
     path::Path,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -38,8 +38,13 @@ fn pieces(files: &[FileStat]) -> Vec<Piece> {
 /// Digests of these files, made by at most `threads` threads at low priority; memory is one block a thread.
 ///
 /// # Errors
-/// A file that is missing, shorter than it was, or can't be read.
-pub(crate) fn hash_files(top: &Path, files: &[FileStat], threads: usize) -> Result<Vec<FileEntry>> {
+/// A file that is missing, shorter than it was, or can't be read; [`Error::Closing`] once `stop` is set.
+pub(crate) fn hash_files(
+    top: &Path,
+    files: &[FileStat],
+    threads: usize,
+    stop: &AtomicBool,
+) -> Result<Vec<FileEntry>> {
     let pieces = pieces(files);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<Option<Digest>>> = Mutex::new(vec![None; pieces.len()]);
@@ -49,7 +54,7 @@ pub(crate) fn hash_files(top: &Path, files: &[FileStat], threads: usize) -> Resu
             scope.spawn(|| {
                 // On Linux this is the priority of this thread alone. Without the right to it, hashing goes on as it is.
                 let _ = rustix::process::nice(10);
-                if let Err(error) = hash_some(top, files, &pieces, &next, &done) {
+                if let Err(error) = hash_some(top, files, &pieces, &next, &done, stop) {
                     *lock(&failed) = Some(error);
                     next.store(pieces.len(), Ordering::Relaxed);
                 }
@@ -74,10 +79,14 @@ fn hash_some(
     pieces: &[Piece],
     next: &AtomicUsize,
     done: &Mutex<Vec<Option<Digest>>>,
+    stop: &AtomicBool,
 ) -> Result<()> {
     let mut buffer = Vec::new();
     let mut open: Option<(usize, File)> = None;
     loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Closing);
+        }
         let nth = next.fetch_add(1, Ordering::Relaxed);
         let Some(piece) = pieces.get(nth) else { return Ok(()) };
         let Some(stat) = files.get(piece.file) else { return Ok(()) };
@@ -115,7 +124,7 @@ mod tests {
         }
         let files: Vec<FileStat> = stats.iter().map(|(stat, _)| stat.clone()).collect();
         for threads in [1, 4] {
-            let entries = hash_files(dir.path(), &files, threads).unwrap();
+            let entries = hash_files(dir.path(), &files, threads, &AtomicBool::new(false)).unwrap();
             for (entry, (_, bytes)) in entries.iter().zip(&stats) {
                 let mut hasher = FileHasher::new();
                 hasher.update(bytes);

@@ -1,9 +1,16 @@
 use std::{
-    sync::{Arc, mpsc},
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::JoinHandle,
+    time::Duration,
 };
 
-use tidegate_core::{Body, Digest, EventKind, FileEntry, Rank, RunName, Step, Tier, WorldSize};
+use tidegate_core::{Body, Digest, EventKind, FileEntry, Rank, RunName, Seq, Step, Tier, WorldSize};
 
 use super::hash_files;
 use crate::{
@@ -14,11 +21,16 @@ use crate::{
     tier::{CommitRecord, Layout, write_record},
 };
 
+/// After a failure that is not the shard's (no memory, no descriptors), how long until it is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+type Name = (RunName, Step, Rank);
+
 /// What seals: one thread that takes shards in the order of their commits.
 #[derive(Debug)]
 pub(crate) struct Sealer {
     work: Arc<Work>,
-    queue: Option<mpsc::Sender<(RunName, Step, Rank)>>,
+    queue: Option<mpsc::Sender<Name>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,23 +41,18 @@ struct Work {
     threads: usize,
     wanted_copies: u32,
     stripes: Stripes,
+    stop: AtomicBool,
 }
 
 impl Sealer {
     pub(crate) fn start(layout: Arc<Layout>, index: Arc<Index>, threads: usize, wanted_copies: u32) -> Result<Self> {
         let root = layout.root().to_path_buf();
-        let work = Arc::new(Work { layout, index, threads, wanted_copies, stripes: Stripes::new() });
+        let (stripes, stop) = (Stripes::new(), AtomicBool::new(false));
+        let work = Arc::new(Work { layout, index, threads, wanted_copies, stripes, stop });
         // Not bounded by itself: it holds names of committed shards, and the tier holds their bytes.
-        let (queue, inbox) = mpsc::channel::<(RunName, Step, Rank)>();
+        let (queue, inbox) = mpsc::channel::<Name>();
         let at_work = work.clone();
-        let run = move || {
-            for (run, step, rank) in inbox {
-                if let Err(error) = at_work.seal(&run, step, rank) {
-                    tracing::error!(%run, %step, %rank, %error, "a shard could not be sealed");
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("tidegate-seal".into()).spawn(run);
+        let thread = std::thread::Builder::new().name("tidegate-seal".into()).spawn(move || at_work.run(&inbox));
         Ok(Self { work, queue: Some(queue), thread: Some(thread.during("start a thread for", root)?) })
     }
 
@@ -63,11 +70,12 @@ impl Sealer {
 
     /// Takes a damaged shard out of the count and its files out of the way.
     pub(crate) fn set_aside(&self, run: &RunName, step: Step, rank: Rank, detail: String) -> Result<()> {
-        self.work.quarantine(run, step, rank, detail)
+        self.work.quarantine(run, step, rank, None, detail)
     }
 
-    /// Waits until what was added is sealed, and stops.
-    pub(crate) fn stop(&mut self) {
+    /// Stops after the block that is being read: what is not sealed is sealed after the next start.
+    fn stop(&mut self) {
+        self.work.stop.store(true, Ordering::Relaxed);
         self.queue.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -82,8 +90,35 @@ impl Drop for Sealer {
 }
 
 impl Work {
+    fn run(&self, inbox: &mpsc::Receiver<Name>) {
+        let mut later: VecDeque<Name> = VecDeque::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            let next = match later.is_empty() {
+                true => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => inbox.recv_timeout(AGAIN_AFTER),
+            };
+            let name = match next {
+                Ok(name) => Some(name),
+                Err(RecvTimeoutError::Timeout) => later.pop_front(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let Some((run, step, rank)) = name else { continue };
+            match self.seal(&run, step, rank) {
+                Ok(()) => {}
+                Err(Error::Closing) => return,
+                Err(error) => {
+                    tracing::error!(%run, %step, %rank, %error, "a shard could not be sealed");
+                    if !is_damage(&error) {
+                        later.push_back((run, step, rank));
+                    }
+                }
+            }
+        }
+    }
+
     /// Durable when it returns: first the body beside the files, then the index. A crash between the two leaves a body
-    /// that is written again.
+    /// that is written again. Files that are not what was committed are set aside; a failure that says nothing about
+    /// them changes nothing.
     fn seal(&self, run: &RunName, step: Step, rank: Rank) -> Result<()> {
         let _one_at_a_time = self.stripes.lock(run, step, rank);
         let known = self.index.view().checkpoint(run, step)?;
@@ -92,16 +127,19 @@ impl Work {
         if copy.verified.is_some() {
             return Ok(());
         }
+        let since = copy.since;
         let dir = self.layout.shard(run, step, rank);
         match self.make_body(&dir) {
             Ok(body) => {
                 let bytes = body.encode()?;
                 write_record(&dir, "body.cbor", &bytes, true)?;
                 let (run, digest, wanted) = (run.clone(), Digest::of(&bytes), self.wanted_copies);
-                self.index.write(move |tx| mark_sealed(tx, &run, step, rank, digest, wanted))
+                self.index.write(move |tx| mark_sealed(tx, &run, step, rank, since, digest, wanted))
             }
             Err(error) => {
-                self.quarantine(run, step, rank, error.to_string())?;
+                if is_damage(&error) {
+                    self.quarantine(run, step, rank, Some(since), error.to_string())?;
+                }
                 Err(error)
             }
         }
@@ -110,7 +148,7 @@ impl Work {
     fn make_body(&self, dir: &std::path::Path) -> Result<Body> {
         let CommitRecord { run, step, rank, world_size, files, .. } = read_commit(dir)?;
         let top = dir.join("files");
-        let entries = hash_files(&top, &files, self.threads)?;
+        let entries = hash_files(&top, &files, self.threads, &self.stop)?;
         // The digests must be those of what was committed: a file that changed since is caught by its size and time.
         if let Some(changed) = files.iter().find(|file| !file.is_unchanged(&top)) {
             return Err(Error::Damaged(format!("{} changed after it was committed", changed.path)));
@@ -118,21 +156,36 @@ impl Work {
         Ok(body(run, step, rank, world_size, entries))
     }
 
-    /// Sets a damaged shard aside: it no longer counts as a copy.
-    fn quarantine(&self, run: &RunName, step: Step, rank: Rank, detail: String) -> Result<()> {
+    /// Sets a damaged shard aside: it no longer counts as a copy. With `since`, only the copy that came then: the shard
+    /// may have been pruned and committed again while the old files were read.
+    fn quarantine(&self, run: &RunName, step: Step, rank: Rank, since: Option<Seq>, detail: String) -> Result<()> {
         let name = run.clone();
-        let changed = self.index.write(move |tx| drop_damaged(tx, &name, step, rank, detail))?;
+        let changed = self.index.write(move |tx| drop_damaged(tx, &name, step, rank, since, detail))?;
         if changed {
             let from = self.layout.shard(run, step, rank);
             let to = self.layout.quarantine().join(format!("{run}.{step}.{rank}"));
             self.layout.discard(&to)?;
             match std::fs::rename(&from, &to) {
                 // The damage is that it is gone.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other.during("set aside", &from)?,
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a failure to read a shard says that its bytes are wrong or gone, and not only that they can't be had now.
+fn is_damage(error: &Error) -> bool {
+    /// What a device answers for a sector that it can't read.
+    const EIO: i32 = 5;
+    match error {
+        Error::Damaged(_) | Error::Record(_) | Error::Manifest(_) => true,
+        Error::Io { source, .. } => {
+            matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+                || source.raw_os_error() == Some(EIO)
+        }
+        _ => false,
     }
 }
 
@@ -141,11 +194,19 @@ pub(crate) fn body(run: RunName, step: Step, rank: Rank, world_size: WorldSize, 
     Body { version: Body::VERSION, run, step, rank, world_size, files }
 }
 
-fn mark_sealed(tx: &mut Tx<'_>, run: &RunName, step: Step, rank: Rank, digest: Digest, wanted: u32) -> Result<()> {
+fn mark_sealed(
+    tx: &mut Tx<'_>,
+    run: &RunName,
+    step: Step,
+    rank: Rank,
+    since: Seq,
+    digest: Digest,
+    wanted: u32,
+) -> Result<()> {
     let at = tx.next_seq();
     let Some(mut checkpoint) = tx.checkpoint(run, step)? else { return Ok(()) };
     let Some(shard) = checkpoint.shards.get_mut(&rank) else { return Ok(()) };
-    if shard.copy(Tier::Nvme).is_none_or(|copy| copy.verified.is_some()) {
+    if shard.copy(Tier::Nvme).is_none_or(|copy| copy.verified.is_some() || copy.since != since) {
         return Ok(());
     }
     shard.body = Some(digest);
@@ -157,11 +218,18 @@ fn mark_sealed(tx: &mut Tx<'_>, run: &RunName, step: Step, rank: Rank, digest: D
     tx.put_checkpoint(&checkpoint)
 }
 
-/// Takes a damaged copy out of the count; false if it was out already.
-pub(crate) fn drop_damaged(tx: &mut Tx<'_>, run: &RunName, step: Step, rank: Rank, detail: String) -> Result<bool> {
+/// Takes a damaged copy out of the count, with `since` only the one that came then; false if it was out already.
+pub(crate) fn drop_damaged(
+    tx: &mut Tx<'_>,
+    run: &RunName,
+    step: Step,
+    rank: Rank,
+    since: Option<Seq>,
+    detail: String,
+) -> Result<bool> {
     let Some(mut checkpoint) = tx.checkpoint(run, step)? else { return Ok(false) };
     let Some(shard) = checkpoint.shards.get_mut(&rank) else { return Ok(false) };
-    if shard.copy(Tier::Nvme).is_none() {
+    if shard.copy(Tier::Nvme).is_none_or(|copy| since.is_some_and(|since| copy.since != since)) {
         return Ok(false);
     }
     let kind = EventKind::ShardCorrupt { run: run.clone(), step, rank, tier: Tier::Nvme, detail };
@@ -169,4 +237,24 @@ pub(crate) fn drop_damaged(tx: &mut Tx<'_>, run: &RunName, step: Step, rank: Ran
     shard.drop_copy(Tier::Nvme, at);
     tx.put_checkpoint(&checkpoint)?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io_error(code: i32) -> Error {
+        Error::Io { what: "open", path: "x".into(), source: io::Error::from_raw_os_error(code) }
+    }
+
+    #[test]
+    fn only_what_speaks_of_the_bytes_is_damage() {
+        let [enoent, eio, enomem, enfile, emfile] = [2, 5, 12, 23, 24].map(io_error);
+        for damage in [Error::Damaged("x".into()), enoent, eio] {
+            assert!(is_damage(&damage), "{damage}");
+        }
+        for passing in [Error::Broken, Error::Closing, enomem, enfile, emfile] {
+            assert!(!is_damage(&passing), "{passing}");
+        }
+    }
 }

@@ -40,7 +40,14 @@ impl Store {
         if bytes > limits::SHARD_BYTES {
             return Err(Error::TooLarge(bytes));
         }
-        self.admit(bytes)?;
+        self.promised.admitting(|promised| {
+            self.fits(bytes, promised)?;
+            self.add_save(begin, bytes)
+        })
+    }
+
+    /// Makes the staging directory and writes the save down. Nobody else is admitted meanwhile.
+    fn add_save(&self, begin: Begin, bytes: u64) -> Result<Save> {
         let now = self.clock.now();
         let nth = self.next_save.fetch_add(1, Ordering::Relaxed);
         let id = SaveId::try_from(format!("s{:x}-{nth}", now.0)).map_err(|_| Error::Closing)?;

@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 use tidegate_core::{Checkpoint, Digest, EventKind, FileEntry, Metrics, SaveId, Shard, Tier, cbor};
 
@@ -130,7 +130,7 @@ impl Store {
         if before.body.is_none() && before.copy(Tier::Nvme).is_some() {
             self.sealer.seal_now(run, step, rank)?;
         }
-        let files = hash_files(&slot.save.path, &walked.files, self.options.hash_threads)?;
+        let files = hash_files(&slot.save.path, &walked.files, self.options.hash_threads, &AtomicBool::new(false))?;
         unchanged(&slot.save.path, &walked.files)?;
         let digest = Digest::of(&body_of(begin, files).encode()?);
         let known = self.index.view().checkpoint(run, step)?;

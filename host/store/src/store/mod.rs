@@ -21,7 +21,7 @@ use crate::{
     Index, Result, Save,
     save::{Book, Flusher},
     seal::Sealer,
-    space,
+    space::{self, Promised, Room},
     stripes::Stripes,
     tier::{Layout, read_record},
 };
@@ -72,6 +72,7 @@ pub struct Store {
     flusher: Flusher,
     sealer: Sealer,
     stripes: Stripes,
+    promised: Promised,
     next_save: AtomicU64,
 }
 
@@ -103,12 +104,26 @@ impl Store {
         space::free_and_size(self.layout.root())
     }
 
-    /// Whether `bytes` more fit beside the reserve and what saves have announced.
+    /// Whether a save of no announced size would be admitted now.
     ///
     /// # Errors
     /// [`crate::Error::NoSpace`] if not.
-    pub fn admit(&self, bytes: u64) -> Result<()> {
-        space::admit(self.layout.root(), bytes, self.options.reserve_bytes, || self.announced())
+    pub fn has_room(&self) -> Result<()> {
+        self.promised.admitting(|promised| self.fits(0, promised))
+    }
+
+    /// Promises room on the tier for `bytes` in files below `dir`, beside the reserve and what others were promised.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoSpace`] if they don't fit.
+    pub fn promise_room(&self, dir: PathBuf, bytes: u64) -> Result<Room> {
+        self.promised.promise(dir, bytes, |promised| self.fits(bytes, promised))
+    }
+
+    /// Whether `bytes` more fit beside the reserve, what saves have announced, and what else is `promised`.
+    fn fits(&self, bytes: u64, promised: u64) -> Result<()> {
+        let promised = promised.saturating_add(self.announced());
+        space::admit(self.layout.root(), bytes, self.options.reserve_bytes, promised)
     }
 
     /// The directory of a committed shard's files, whether it is there or not.

@@ -12,6 +12,7 @@ use crate::{
     error::Context,
     save::{Book, Flusher},
     seal::{Sealer, drop_damaged},
+    space::Promised,
     stripes::Stripes,
     tier::Layout,
 };
@@ -51,8 +52,8 @@ impl Store {
         layout.empty_trash()?;
         let book = Arc::new(Book::new(options.most_saves));
         let flusher = Flusher::start(book.clone(), layout.root())?;
-        let (stripes, next_save) = (Stripes::new(), AtomicU64::new(0));
-        Ok((Self { options, clock, layout, index, book, flusher, sealer, stripes, next_save }, recovered))
+        let (stripes, promised, next_save) = (Stripes::new(), Promised::default(), AtomicU64::new(0));
+        Ok((Self { options, clock, layout, index, book, flusher, sealer, stripes, promised, next_save }, recovered))
     }
 }
 
@@ -76,7 +77,7 @@ fn compare(layout: &Layout, index: &Index) -> Result<(usize, usize, Vec<ShardNam
     let count = missing.len();
     for (run, step, rank) in missing {
         tracing::warn!(%run, %step, %rank, "the files of a committed shard are missing from the tier");
-        index.write(move |tx| drop_damaged(tx, &run, step, rank, "its files are missing from the tier".into()))?;
+        index.write(move |tx| drop_damaged(tx, &run, step, rank, None, "its files are missing from the tier".into()))?;
     }
     Ok((strays, count, unsealed))
 }

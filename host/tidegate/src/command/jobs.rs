@@ -1,5 +1,5 @@
 use clap::Subcommand;
-use tidegate_client::{Client, api::Job};
+use tidegate_client::{Client, Paging, api::Job};
 
 use crate::{
     exit::Failure,
@@ -36,7 +36,16 @@ enum What {
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
     match args.what.unwrap_or(What::List { limit: 20 }) {
         What::List { limit } => {
-            let jobs = client.jobs(limit).await?.items;
+            let (mut jobs, mut page) = (Vec::new(), None);
+            while jobs.len() < limit {
+                let asked = Paging { limit: Some((limit - jobs.len()).min(1000)), page };
+                let answer = client.jobs(&asked).await?;
+                jobs.extend(answer.items);
+                page = answer.next;
+                if page.is_none() {
+                    break;
+                }
+            }
             out.value(&jobs, || text(&jobs))
         }
         What::Show { id } => {

@@ -1,15 +1,15 @@
 use hyper::Method;
 use tidegate_api::{Job, Page};
 
-use crate::{Client, Error, transport::Call};
+use crate::{Client, Error, Paging, transport::Call};
 
 impl Client {
-    /// At most `limit` (1 to 1000) jobs: those that run or wait, then the newest that have ended.
+    /// A page of jobs: those that run or wait, then the newest that have ended.
     ///
     /// # Errors
-    /// The host can't be reached.
-    pub async fn jobs(&self, limit: usize) -> Result<Page<Job>, Error> {
-        self.ask(Call::get(&["v1", "jobs"]).query("limit", limit)).await
+    /// The host can't be reached; a page token that is none.
+    pub async fn jobs(&self, paging: &Paging) -> Result<Page<Job>, Error> {
+        self.ask(paging.on(Call::get(&["v1", "jobs"]))).await
     }
 
     /// One job.

@@ -10,6 +10,11 @@ pub struct Paging {
 }
 
 impl Paging {
+    /// The first page, of so many items.
+    pub fn first(limit: usize) -> Self {
+        Self { limit: Some(limit), page: None }
+    }
+
     pub(super) fn on(&self, mut call: Call) -> Call {
         if let Some(limit) = self.limit {
             call = call.query("limit", limit);

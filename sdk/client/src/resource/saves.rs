@@ -1,6 +1,6 @@
 use tidegate_api::{Begin, Commit, Committed, Page, Save};
 
-use crate::{Client, Error, transport::Call};
+use crate::{Client, Error, Paging, transport::Call};
 
 impl Client {
     /// Begins a save: write any files below the `path` of the answer, then commit. Nothing is durable yet. A begin whose
@@ -38,11 +38,11 @@ impl Client {
         self.tell(Call::new(hyper::Method::DELETE, &["v1", "saves", save_id])).await
     }
 
-    /// The saves in progress.
+    /// A page of the saves in progress.
     ///
     /// # Errors
-    /// The host can't be reached.
-    pub async fn saves(&self) -> Result<Page<Save>, Error> {
-        self.ask(Call::get(&["v1", "saves"])).await
+    /// The host can't be reached; a page token that is none.
+    pub async fn saves(&self, paging: &Paging) -> Result<Page<Save>, Error> {
+        self.ask(paging.on(Call::get(&["v1", "saves"]))).await
     }
 }

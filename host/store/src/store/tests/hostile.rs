@@ -59,6 +59,37 @@ fn a_save_that_does_not_fit_is_refused_before_its_first_byte() {
 }
 
 #[test]
+fn of_two_saves_that_fit_only_alone_one_is_refused_however_close_they_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    let (free, _) = bench.store.space().unwrap();
+    let at_once = std::sync::Barrier::new(8);
+    let admitted: usize = std::thread::scope(|scope| {
+        let begin = || {
+            at_once.wait();
+            usize::from(bench.store.begin(Begin { bytes: Some(free / 10 * 6), ..begin(1, 0, 1) }).is_ok())
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(begin)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(admitted, 1);
+}
+
+#[test]
+fn room_that_a_restore_was_promised_is_not_given_to_a_save() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    let (free, _) = bench.store.space().unwrap();
+    let most = free / 10 * 6;
+    let begin = || bench.store.begin(Begin { bytes: Some(most), ..begin(1, 0, 1) });
+    let room = bench.store.promise_room(dir.path().join("restores/r"), most).unwrap();
+    assert!(matches!(begin(), Err(Error::NoSpace { .. })));
+    assert!(matches!(bench.store.promise_room(dir.path().join("restores/s"), most), Err(Error::NoSpace { .. })));
+    drop(room);
+    begin().unwrap();
+}
+
+#[test]
 fn a_writer_that_dies_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let bench = open(dir.path());

@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use tidegate_client::api::{Event, Problem, Restore, RestoreRequest, RestoreState, StepChoice};
+use tidegate_client::{
+    Paging,
+    api::{Event, Problem, Restore, RestoreRequest, RestoreState, StepChoice},
+};
 use tidegate_tests_support::{tree::Tree, wait};
 
 use super::{
@@ -79,7 +82,7 @@ impl Checked<'_> {
 
     /// All of it. `seen` are events that somebody saw before the crash.
     pub(super) fn all(&mut self, seen: &[Event], damage: Option<&Damage>) -> Result<()> {
-        let saves = self.ask.run(self.ask.client.saves())?.items;
+        let saves = self.ask.run(self.ask.client.saves(&Paging::default()))?.items;
         ensure!(saves.is_empty(), "LEAK: saves are open after the start: {saves:?}");
         self.read_on()?;
         self.what_was_seen_is_there(seen)?;
@@ -185,7 +188,7 @@ impl Checked<'_> {
         let agree = wait::until("the host and its journal to agree", SOON, || {
             self.read_on()?;
             let told = self.ask.checkpoints()?;
-            let runs = self.ask.run(self.ask.client.runs(&tidegate_client::Paging::default()))?.items;
+            let runs = self.ask.run(self.ask.client.runs(&Paging::default()))?.items;
             // Something happened in between: look again.
             if self.read_on()? {
                 last = "something happens all the time".into();
@@ -236,7 +239,7 @@ impl Checked<'_> {
     pub(super) fn idle(&mut self) -> Result<()> {
         let mut last = String::new();
         let idle = wait::until("the host to be idle", 3 * SOON, || {
-            let jobs = self.ask.run(self.ask.client.jobs(20))?.items;
+            let jobs = self.ask.run(self.ask.client.jobs(&Paging::first(20)))?.items;
             let open: BTreeMap<_, _> = jobs
                 .iter()
                 .filter(|job| matches!(job.state.as_str(), "queued" | "running"))

@@ -1,7 +1,10 @@
 //! The object store is away, and comes back.
 
 use anyhow::{Context, Result, ensure};
-use tidegate_client::api::{Health, PruneRequest, Tier};
+use tidegate_client::{
+    Paging,
+    api::{Health, PruneRequest, Tier},
+};
 use tidegate_tests_support::{http::Request, wait};
 
 use super::scene::{IN_THE_END, Scene};
@@ -32,7 +35,7 @@ fn an_outage_of_the_store_delays_copies_and_nothing_else() -> Result<()> {
 
     // The jobs say what they wait for.
     wait::until("a job to tell why it waits", IN_THE_END, || {
-        let jobs = scene.ask.run(scene.ask.client.jobs(20))?.items;
+        let jobs = scene.ask.run(scene.ask.client.jobs(&Paging::first(20)))?.items;
         let telling = jobs.iter().find(|job| job.verb == "replicate" && job.failures > 0 && job.state == "queued");
         let Some(job) = telling else { return Ok(None) };
         ensure!(job.detail.contains("object target default: could not"), "{job:?}");

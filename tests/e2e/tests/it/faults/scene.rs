@@ -8,8 +8,11 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
-use tidegate_client::api::{
-    Begin, Checkpoint, Commit, Event, Problem, PruneRequest, Restore, RestoreRequest, RestoreState, StepChoice, Tier,
+use tidegate_client::{
+    Paging,
+    api::{
+        Begin, Checkpoint, Commit, Event, Problem, PruneRequest, Restore, RestoreRequest, RestoreState, StepChoice, Tier,
+    },
 };
 use tidegate_tests_support::{
     fault_proxy::{Fault, FaultPlan, FaultProxy, Rule, When},
@@ -104,7 +107,7 @@ impl Scene {
         let copied = wait::until("a verified copy in object storage", IN_THE_END, || {
             Ok(self.checkpoint(run, step)?.tiers.contains(&Tier::Object).then_some(()))
         });
-        copied.with_context(|| format!("{run} step {step}: {:#?}", self.ask.run(self.ask.client.jobs(10))))
+        copied.with_context(|| format!("{run} step {step}: {:#?}", self.ask.run(self.ask.client.jobs(&Paging::first(10)))))
     }
 
     /// Makes the object store the only place that has it.
