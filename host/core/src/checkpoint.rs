@@ -47,7 +47,8 @@ pub struct Copy {
 }
 
 impl Copy {
-    fn live(&self) -> bool {
+    /// Whether it is there now.
+    pub fn live(&self) -> bool {
         self.gone.is_none()
     }
 }

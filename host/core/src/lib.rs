@@ -15,6 +15,7 @@ pub mod cbor;
 mod checkpoint;
 mod clock;
 mod code;
+pub mod damage;
 mod digest;
 mod effect;
 mod event;

@@ -27,6 +27,7 @@ impl From<tidegate_store::Error> for Error {
             E::UnknownSave(_) => Code::UnknownSave,
             E::TooManySaves(_) => Code::TooMany,
             E::OtherBytes { .. } => Code::OtherBytes,
+            E::Unsealed { .. } => Code::Internal,
             E::OtherWorld { .. } => Code::OtherWorld,
             E::OutsideWorld(..) | E::TooLarge(_) => Code::BadName,
             E::NoSpace { .. } => Code::NoSpace,
@@ -37,7 +38,7 @@ impl From<tidegate_store::Error> for Error {
             E::Closing => Code::Draining,
             E::Damaged(_) | E::Manifest(_) => Code::Corrupt,
             E::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Code::NoSpace,
-            E::Io { .. } | E::Flush(_) | E::Locked(_) | E::Open { .. } | E::Index(_) | E::Record(_) => Code::Internal,
+            E::Io { .. } | E::Locked(_) | E::Open { .. } | E::Index(_) | E::Record(_) => Code::Internal,
         };
         Self::new(code, error.to_string())
     }

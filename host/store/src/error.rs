@@ -51,6 +51,16 @@ pub enum Error {
         /// The rank.
         rank: Rank,
     },
+    /// What was committed can't be compared with now.
+    #[error("run {run} step {step} rank {rank} was committed before, and its digests can't be made now: try again")]
+    Unsealed {
+        /// The run.
+        run: RunName,
+        /// The step.
+        step: Step,
+        /// The rank.
+        rank: Rank,
+    },
     /// The ranks of one checkpoint disagree.
     #[error("run {run} step {step} was begun with world size {known}, not {given}")]
     OtherWorld {
@@ -92,9 +102,6 @@ pub enum Error {
     /// A file that was still being written.
     #[error("{0} changed while it was committed")]
     ChangedFile(String),
-    /// The device refused bytes while they were written.
-    #[error("the device refused bytes of the save: {0}; the save is discarded")]
-    Flush(String),
     /// Nothing was written.
     #[error("the save has no file")]
     EmptySave,

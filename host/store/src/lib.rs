@@ -29,6 +29,6 @@ mod tier;
 
 pub use error::{Error, Result};
 pub use index::{Index, Space, Tx, View, checkpoint_key};
-pub use save::{Begin, Committed, Save, Writer};
+pub use save::{Begin, Committed, Save, Watched, Writer};
 pub use space::Room;
 pub use store::{Options, Recovered, Removed, Store};

@@ -2,7 +2,7 @@ use std::{fmt, ops::Bound};
 
 use fjall::{Readable, Snapshot};
 use serde::de::DeserializeOwned;
-use tidegate_core::{Checkpoint, Event, RunName, Seq, Step, cbor};
+use tidegate_core::{Checkpoint, Event, Rank, RunName, Seq, Step, Tier, cbor};
 
 use super::{Keyspaces, Space, checkpoint_key};
 use crate::Result;
@@ -108,6 +108,12 @@ impl View {
     /// An index that can't be read, or a damaged record.
     pub fn checkpoint(&self, run: &RunName, step: Step) -> Result<Option<Checkpoint>> {
         self.get(Space::Checkpoints, &checkpoint_key(run, step))
+    }
+
+    /// Whether NVMe holds this rank's shard, as far as the index knows.
+    pub(crate) fn holds(&self, run: &RunName, step: Step, rank: Rank) -> Result<bool> {
+        let known = self.checkpoint(run, step)?;
+        Ok(known.is_some_and(|known| known.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Nvme).is_some())))
     }
 
     /// Calls `each` with a run's checkpoints below `before`, newest first, while it answers true.

@@ -1,12 +1,11 @@
 use std::{
     collections::{HashMap, VecDeque},
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tidegate_core::{SaveId, Timestamp};
 
-use super::{Begin, Committed, Gate, Save, Watched};
+use super::{Begin, Committed, Save, Watched};
 use crate::{Error, Result};
 
 /// Commits that are remembered, so that one which is asked again gets its answer again.
@@ -20,16 +19,15 @@ pub(crate) struct Slot {
     pub(crate) begin: Begin,
     pub(crate) bytes: u64,
     pub(crate) watched: Option<Watched>,
-    pub(crate) gate: Gate,
     pub(crate) ended: bool,
 }
 
+/// What can be told of a save without waiting for who is at it.
 #[derive(Debug)]
 struct Open {
     slot: Arc<Mutex<Slot>>,
-    deadline: Timestamp,
-    path: PathBuf,
-    gate: Gate,
+    /// Its `expires` is the one that counts.
+    save: Save,
 }
 
 #[derive(Debug, Default)]
@@ -60,9 +58,8 @@ impl Book {
         if pages.open.len() >= self.most {
             return Err(Error::TooManySaves(self.most));
         }
-        let (id, deadline, path) = (slot.save.id.clone(), slot.save.expires, slot.save.path.clone());
-        let gate = slot.gate.clone();
-        pages.open.insert(id, Open { slot: Arc::new(Mutex::new(slot)), deadline, path, gate });
+        let save = slot.save.clone();
+        pages.open.insert(save.id.clone(), Open { slot: Arc::new(Mutex::new(slot)), save });
         Ok(())
     }
 
@@ -75,11 +72,11 @@ impl Book {
     }
 
     /// Moves a save's deadline; none if it is not known.
-    pub(crate) fn touch(&self, id: &SaveId, expires: Timestamp) -> Option<Arc<Mutex<Slot>>> {
+    pub(crate) fn touch(&self, id: &SaveId, expires: Timestamp) -> Option<Save> {
         let mut pages = self.pages();
         let open = pages.open.get_mut(id)?;
-        open.deadline = expires;
-        Some(open.slot.clone())
+        open.save.expires = expires;
+        Some(open.save.clone())
     }
 
     /// Strikes a save out, with its answer if it was committed.
@@ -98,13 +95,14 @@ impl Book {
     }
 
     pub(crate) fn open(&self) -> Vec<(Arc<Mutex<Slot>>, Timestamp)> {
-        self.pages().open.values().map(|open| (open.slot.clone(), open.deadline)).collect()
+        self.pages().open.values().map(|open| (open.slot.clone(), open.save.expires)).collect()
     }
 
-    /// What the flusher needs of each open save.
-    pub(crate) fn gates(&self) -> Vec<(SaveId, PathBuf, Gate)> {
-        let pages = self.pages();
-        pages.open.iter().map(|(id, open)| (id.clone(), open.path.clone(), open.gate.clone())).collect()
+    /// The saves in progress, by id.
+    pub(crate) fn saves(&self) -> Vec<Save> {
+        let mut saves: Vec<Save> = self.pages().open.values().map(|open| open.save.clone()).collect();
+        saves.sort_by(|a, b| a.id.cmp(&b.id));
+        saves
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -7,9 +7,9 @@ mod watch;
 use std::path::PathBuf;
 
 pub(crate) use book::{Book, Slot};
-pub(crate) use flush::{Flusher, Gate};
+pub(crate) use flush::Flusher;
 use tidegate_core::{Rank, RunName, SaveId, Seq, Step, Timestamp, WorldSize};
-pub(crate) use watch::Watched;
+pub use watch::Watched;
 
 /// Who writes, as the kernel says. When the process is gone, so is its save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     process::{Pid, PidfdFlags, pidfd_open},
 };
 
@@ -9,17 +10,24 @@ use super::Writer;
 
 /// A process that is watched for its end. A descriptor, not a number: the kernel may give the number to another.
 #[derive(Debug)]
-pub(crate) struct Watched(OwnedFd);
+pub struct Watched(Option<OwnedFd>);
 
 impl Watched {
-    /// None if the process is not visible from here (another pid namespace) or the kernel has no such descriptors: then
-    /// only the deadline ends its save.
-    pub(crate) fn open(writer: Writer) -> Option<Self> {
-        pidfd_open(Pid::from_raw(writer.pid)?, PidfdFlags::empty()).ok().map(Self)
+    /// None if the kernel has no such descriptors: then only a deadline ends what the process began. (A process of a pid
+    /// namespace that is not visible from here has no number, and is no [`Writer`].)
+    pub fn open(writer: Writer) -> Option<Self> {
+        match pidfd_open(Pid::from_raw(writer.pid)?, PidfdFlags::empty()) {
+            Ok(process) => Some(Self(Some(process))),
+            // It was there when it asked.
+            Err(Errno::SRCH) => Some(Self(None)),
+            Err(_) => None,
+        }
     }
 
-    pub(crate) fn is_gone(&self) -> bool {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+    /// Whether the process has ended.
+    pub fn is_gone(&self) -> bool {
+        let Some(process) = &self.0 else { return true };
+        let mut fds = [PollFd::new(process, PollFlags::IN)];
         matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(ready) if ready > 0)
     }
 }

@@ -1,6 +1,5 @@
 use std::{
     collections::VecDeque,
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use tidegate_core::{Body, Digest, EventKind, FileEntry, Rank, RunName, Seq, Step, Tier, WorldSize};
+use tidegate_core::{
+    Body, Digest, EventKind, FileEntry, Rank, RunName, Seq, Step, Tier, WorldSize, damage::is_damage,
+};
 
 use super::hash_files;
 use crate::{
@@ -40,15 +41,24 @@ struct Work {
     index: Arc<Index>,
     threads: usize,
     wanted_copies: u32,
-    stripes: Stripes,
+    /// One seals a shard at a time.
+    sealing: Stripes,
+    /// Held by whoever moves a shard's directory.
+    directories: Arc<Stripes>,
     stop: AtomicBool,
 }
 
 impl Sealer {
-    pub(crate) fn start(layout: Arc<Layout>, index: Arc<Index>, threads: usize, wanted_copies: u32) -> Result<Self> {
+    pub(crate) fn start(
+        layout: Arc<Layout>,
+        index: Arc<Index>,
+        directories: Arc<Stripes>,
+        threads: usize,
+        wanted_copies: u32,
+    ) -> Result<Self> {
         let root = layout.root().to_path_buf();
-        let (stripes, stop) = (Stripes::new(), AtomicBool::new(false));
-        let work = Arc::new(Work { layout, index, threads, wanted_copies, stripes, stop });
+        let (sealing, stop) = (Stripes::new(), AtomicBool::new(false));
+        let work = Arc::new(Work { layout, index, threads, wanted_copies, sealing, directories, stop });
         // Not bounded by itself: it holds names of committed shards, and the tier holds their bytes.
         let (queue, inbox) = mpsc::channel::<Name>();
         let at_work = work.clone();
@@ -108,7 +118,7 @@ impl Work {
                 Err(Error::Closing) => return,
                 Err(error) => {
                     tracing::error!(%run, %step, %rank, %error, "a shard could not be sealed");
-                    if !is_damage(&error) {
+                    if !speaks_of_the_bytes(&error) {
                         later.push_back((run, step, rank));
                     }
                 }
@@ -120,7 +130,7 @@ impl Work {
     /// that is written again. Files that are not what was committed are set aside; a failure that says nothing about
     /// them changes nothing.
     fn seal(&self, run: &RunName, step: Step, rank: Rank) -> Result<()> {
-        let _one_at_a_time = self.stripes.lock(run, step, rank);
+        let _one_at_a_time = self.sealing.lock(run, step, rank);
         let known = self.index.view().checkpoint(run, step)?;
         let wanted = known.as_ref().and_then(|known| known.shards.get(&rank));
         let Some(copy) = wanted.and_then(|shard| shard.copy(Tier::Nvme)) else { return Ok(()) };
@@ -137,7 +147,7 @@ impl Work {
                 self.index.write(move |tx| mark_sealed(tx, &run, step, rank, since, digest, wanted))
             }
             Err(error) => {
-                if is_damage(&error) {
+                if speaks_of_the_bytes(&error) {
                     self.quarantine(run, step, rank, Some(since), error.to_string())?;
                 }
                 Err(error)
@@ -161,30 +171,21 @@ impl Work {
     fn quarantine(&self, run: &RunName, step: Step, rank: Rank, since: Option<Seq>, detail: String) -> Result<()> {
         let name = run.clone();
         let changed = self.index.write(move |tx| drop_damaged(tx, &name, step, rank, since, detail))?;
-        if changed {
-            let from = self.layout.shard(run, step, rank);
-            let to = self.layout.quarantine().join(format!("{run}.{step}.{rank}"));
-            self.layout.discard(&to)?;
-            match std::fs::rename(&from, &to) {
-                // The damage is that it is gone.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => other.during("set aside", &from)?,
-            }
+        let _one_at_a_time = self.directories.lock(run, step, rank);
+        // It may have been committed again since: what stands there then is good.
+        if changed && !self.index.view().holds(run, step, rank)? {
+            let name = format!("{run}.{step}.{rank}");
+            self.layout.set_aside(&self.layout.shard(run, step, rank), &name)?;
         }
         Ok(())
     }
 }
 
 /// Whether a failure to read a shard says that its bytes are wrong or gone, and not only that they can't be had now.
-fn is_damage(error: &Error) -> bool {
-    /// What a device answers for a sector that it can't read.
-    const EIO: i32 = 5;
+fn speaks_of_the_bytes(error: &Error) -> bool {
     match error {
         Error::Damaged(_) | Error::Record(_) | Error::Manifest(_) => true,
-        Error::Io { source, .. } => {
-            matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
-                || source.raw_os_error() == Some(EIO)
-        }
+        Error::Io { source, .. } => is_damage(source),
         _ => false,
     }
 }
@@ -237,24 +238,4 @@ pub(crate) fn drop_damaged(
     shard.drop_copy(Tier::Nvme, at);
     tx.put_checkpoint(&checkpoint)?;
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn io_error(code: i32) -> Error {
-        Error::Io { what: "open", path: "x".into(), source: io::Error::from_raw_os_error(code) }
-    }
-
-    #[test]
-    fn only_what_speaks_of_the_bytes_is_damage() {
-        let [enoent, eio, enomem, enfile, emfile] = [2, 5, 12, 23, 24].map(io_error);
-        for damage in [Error::Damaged("x".into()), enoent, eio] {
-            assert!(is_damage(&damage), "{damage}");
-        }
-        for passing in [Error::Broken, Error::Closing, enomem, enfile, emfile] {
-            assert!(!is_damage(&passing), "{passing}");
-        }
-    }
 }

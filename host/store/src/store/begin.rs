@@ -11,7 +11,7 @@ use super::{Store, lock};
 use crate::{
     Begin, Error, Result, Save, Writer,
     error::Context,
-    save::{Gate, Slot, Watched},
+    save::{Slot, Watched},
     space,
 };
 
@@ -61,7 +61,7 @@ impl Store {
         let expires = now.after(self.options.save_ttl);
         let save = Save { id, run: begin.run.clone(), step: begin.step, rank: begin.rank, path, expires };
         let watched = begin.writer.and_then(Watched::open);
-        let slot = Slot { save: save.clone(), begin, bytes, watched, gate: Gate::default(), ended: false };
+        let slot = Slot { save: save.clone(), begin, bytes, watched, ended: false };
         if let Err(error) = self.book.add(slot) {
             self.layout.discard(&dir)?;
             return Err(error);
@@ -76,9 +76,7 @@ impl Store {
     /// [`Error::UnknownSave`].
     pub fn touch(&self, id: &SaveId) -> Result<Save> {
         let expires = self.clock.now().after(self.options.save_ttl);
-        let slot = self.book.touch(id, expires).ok_or_else(|| Self::unknown(id))?;
-        let save = lock(&slot).save.clone();
-        Ok(Save { expires, ..save })
+        self.book.touch(id, expires).ok_or_else(|| Self::unknown(id))
     }
 
     /// Gives a save up and removes what was written.
@@ -88,7 +86,8 @@ impl Store {
     pub fn abort(&self, id: &SaveId) -> Result<()> {
         let slot = self.book.get(id).ok_or_else(|| Self::unknown(id))?;
         self.end_aborted(&slot)?;
-        self.layout.empty_trash()
+        self.layout.empty_trash();
+        Ok(())
     }
 
     /// Ends a save without a commit, unless it has ended.

@@ -1,6 +1,8 @@
 use std::{fs, path::Path, sync::atomic::AtomicBool};
 
-use tidegate_core::{Checkpoint, Digest, EventKind, FileEntry, Metrics, SaveId, Shard, Tier, cbor};
+use tidegate_core::{
+    Checkpoint, Copy, Digest, EventKind, FileEntry, Metrics, RunName, SaveId, Shard, Tier, cbor, limits,
+};
 
 use super::{Store, lock};
 use crate::{
@@ -8,8 +10,13 @@ use crate::{
     error::Context,
     save::Slot,
     seal::hash_files,
-    tier::{CommitRecord, FileStat, Walked, make_dir, make_read_only, rename_durably, sync_all, walk},
+    tier::{CommitRecord, FileStat, Walked, make_dir, make_read_only, rename_durably, sync_all, sync_dir, walk},
 };
+
+/// Times that a commit finds the shard there without digests and makes them, before it gives up.
+const LOOKS: usize = 3;
+/// Runs whose directory is known to be durable.
+const RUNS: usize = 4096;
 
 impl Store {
     /// Makes a save durable. When this returns, the shard survives `kill -9` and power loss; if it fails, nothing of the
@@ -42,27 +49,41 @@ impl Store {
         let outcome = self.commit_slot(&slot, metrics);
         self.book.end(id, outcome.as_ref().ok().cloned());
         if !matches!(&outcome, Ok(committed) if !committed.reused) {
-            self.layout.discard(&self.layout.save(id))?;
-            self.layout.empty_trash()?;
+            // Whatever becomes of the rest, the outcome stands; the next start sweeps the staging area.
+            if let Err(error) = self.layout.discard(&self.layout.save(id)) {
+                tracing::warn!(%error, save = %id, "what is left of a save could not be removed");
+            }
+            self.layout.empty_trash();
         }
         outcome
     }
 
     fn commit_slot(&self, slot: &Slot, metrics: Metrics) -> Result<Committed> {
         let begin = &slot.begin;
-        // From here on nothing is flushed behind the trainer; what went wrong there is this commit's failure.
-        let flushing = lock(&slot.gate);
-        if let Some(failed) = &*flushing {
-            return Err(Error::Flush(failed.clone()));
-        }
-        let _one_at_a_time = self.stripes.lock(&begin.run, begin.step, begin.rank);
         let walked = walk(&slot.save.path)?;
         if walked.files.is_empty() {
             return Err(Error::EmptySave);
         }
-        if walked.bytes() > tidegate_core::limits::SHARD_BYTES {
+        if walked.bytes() > limits::SHARD_BYTES {
             return Err(Error::TooLarge(walked.bytes()));
         }
+        for _ in 0..LOOKS {
+            if let Some(committed) = self.commit_once(slot, &walked, &metrics)? {
+                return Ok(committed);
+            }
+            // Not while the directory is locked: sealing may have to set the shard aside.
+            match self.sealer.seal_now(&begin.run, begin.step, begin.rank) {
+                Err(Error::Damaged(_) | Error::Io { .. }) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Unsealed { run: begin.run.clone(), step: begin.step, rank: begin.rank })
+    }
+
+    /// None if the shard is there and its digests must be made before the two can be compared.
+    fn commit_once(&self, slot: &Slot, walked: &Walked, metrics: &Metrics) -> Result<Option<Committed>> {
+        let begin = &slot.begin;
+        let _one_at_a_time = self.directories.lock(&begin.run, begin.step, begin.rank);
         let known = self.index.view().checkpoint(&begin.run, begin.step)?.filter(|known| !known.gone());
         if let Some(known) = &known
             && known.world_size != begin.world_size
@@ -71,24 +92,43 @@ impl Store {
             return Err(Error::OtherWorld { run, step, known: known.world_size, given: begin.world_size });
         }
         let before = known.as_ref().and_then(|known| known.shards.get(&begin.rank));
-        let proven = match (&known, before) {
-            (Some(known), Some(before)) => {
-                let body = self.same_bytes(slot, &walked, before)?;
-                if before.copy(Tier::Nvme).is_some() {
-                    return Ok(reused(begin, &walked, known, before));
+        let mut proven = None;
+        if let (Some(known), Some(before)) = (&known, before) {
+            match (before.body, before.copy(Tier::Nvme).is_some()) {
+                (None, true) => return Ok(None),
+                // It was found damaged before its digests were made: nobody knows its bytes, and nothing holds them.
+                (None, false) => {}
+                (Some(body), here) => {
+                    self.same_bytes(slot, walked, body)?;
+                    if here {
+                        return Ok(Some(reused(begin, walked, known, before)));
+                    }
+                    proven = Some(body);
                 }
-                Some(body)
             }
-            _ => None,
-        };
-        self.make_durable(slot, &walked, &metrics)?;
-        let committed = self.record(begin, &walked, metrics, proven)?;
-        self.sealer.add(begin.run.clone(), begin.step, begin.rank);
-        Ok(committed)
+        }
+        let place = self.layout.shard(&begin.run, begin.step, begin.rank);
+        let committed = self.make_durable(slot, walked, metrics, &place).and_then(|()| {
+            self.record(begin, walked, metrics.clone(), proven)
+        });
+        match committed {
+            Ok(committed) => {
+                self.sealer.add(begin.run.clone(), begin.step, begin.rank);
+                Ok(Some(committed))
+            }
+            // Whether the index has it is known at the next start, which removes what the index does not know.
+            Err(Error::Broken) => Err(Error::Broken),
+            Err(error) => {
+                if let Err(error) = self.layout.discard(&place) {
+                    tracing::warn!(%error, "what is left of a commit that failed could not be removed");
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Steps 1 and 2.
-    fn make_durable(&self, slot: &Slot, walked: &Walked, metrics: &Metrics) -> Result<()> {
+    fn make_durable(&self, slot: &Slot, walked: &Walked, metrics: &Metrics, place: &Path) -> Result<()> {
         let begin = &slot.begin;
         let dir = self.layout.save(&slot.save.id);
         let files = slot.save.path.as_path();
@@ -110,11 +150,26 @@ impl Store {
         paths.extend([beside, dir.clone()]);
         sync_all(paths.iter().chain(&walked.dirs).map(AsRef::as_ref))?;
         unchanged(files, &walked.files)?;
-        make_dir(&self.layout.run(&begin.run))?;
-        let to = self.layout.shard(&begin.run, begin.step, begin.rank);
+        self.make_run(&begin.run)?;
         // A copy that was pruned may still be on its way out.
-        self.layout.discard(&to)?;
-        rename_durably(&dir, &to)
+        self.layout.discard(place)?;
+        rename_durably(&dir, place)
+    }
+
+    /// The run's directory. Its name is durable before the first commit below it is answered, whichever rank made it.
+    fn make_run(&self, run: &RunName) -> Result<()> {
+        let dir = self.layout.run(run);
+        if dir.is_dir() && lock(&self.durable_runs).contains(run) {
+            return Ok(());
+        }
+        make_dir(&dir)?;
+        sync_dir(&self.layout.runs())?;
+        let mut known = lock(&self.durable_runs);
+        if known.len() >= RUNS {
+            known.clear();
+        }
+        known.insert(run.clone());
+        Ok(())
     }
 
     /// Step 3.
@@ -123,19 +178,16 @@ impl Store {
         self.index.write(move |tx| add_shard(tx, &begin, metrics, bytes, files, proven))
     }
 
-    /// The body's digest if the save holds exactly what was committed before.
-    fn same_bytes(&self, slot: &Slot, walked: &Walked, before: &Shard) -> Result<Digest> {
+    /// Whether the save holds exactly what was committed before, whose body has this digest.
+    fn same_bytes(&self, slot: &Slot, walked: &Walked, body: Digest) -> Result<()> {
         let begin = &slot.begin;
-        let (run, step, rank) = (&begin.run, begin.step, begin.rank);
-        if before.body.is_none() && before.copy(Tier::Nvme).is_some() {
-            self.sealer.seal_now(run, step, rank)?;
-        }
-        let files = hash_files(&slot.save.path, &walked.files, self.options.hash_threads, &AtomicBool::new(false))?;
+        let never = AtomicBool::new(false);
+        let files = hash_files(&slot.save.path, &walked.files, self.options.hash_threads, &never)?;
         unchanged(&slot.save.path, &walked.files)?;
-        let digest = Digest::of(&body_of(begin, files).encode()?);
-        let known = self.index.view().checkpoint(run, step)?;
-        let body = known.and_then(|known| known.shards.get(&rank).and_then(|shard| shard.body));
-        if body == Some(digest) { Ok(digest) } else { Err(Error::OtherBytes { run: run.clone(), step, rank }) }
+        if Digest::of(&body_of(begin, files).encode()?) == body {
+            return Ok(());
+        }
+        Err(Error::OtherBytes { run: begin.run.clone(), step: begin.step, rank: begin.rank })
     }
 }
 
@@ -178,6 +230,8 @@ fn add_shard(
         return Err(Error::OtherWorld { run, step, known: checkpoint.world_size, given: world_size });
     }
     let files = u32::try_from(files).unwrap_or(u32::MAX);
+    // What was set aside before its digests were made is replaced, not proven.
+    checkpoint.shards.retain(|_, shard| shard.rank != rank || shard.body.is_some() || shard.copies.iter().any(Copy::live));
     let kind = EventKind::ShardCommitted { run: run.clone(), step, rank, world_size, bytes, files };
     let seq = tx.append(kind)?;
     let fresh = Shard { rank, bytes, files, committed: seq, body: proven, copies: Vec::new() };

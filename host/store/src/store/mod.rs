@@ -7,6 +7,7 @@ mod reap;
 mod remove;
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
@@ -71,7 +72,9 @@ pub struct Store {
     book: Arc<Book>,
     flusher: Flusher,
     sealer: Sealer,
-    stripes: Stripes,
+    /// Held by whoever moves a shard's directory.
+    directories: Arc<Stripes>,
+    durable_runs: Mutex<HashSet<RunName>>,
     promised: Promised,
     next_save: AtomicU64,
 }
@@ -82,13 +85,9 @@ impl Store {
         &self.index
     }
 
-    /// Saves in progress.
+    /// Saves in progress, by id.
     pub fn saves(&self) -> Vec<Save> {
-        let open = self.book.open().into_iter();
-        let saves = open.map(|(slot, expires)| Save { expires, ..lock(&slot).save.clone() });
-        let mut saves: Vec<Save> = saves.collect();
-        saves.sort_by(|a, b| a.id.cmp(&b.id));
-        saves
+        self.book.saves()
     }
 
     /// How many saves are in progress.
@@ -153,7 +152,8 @@ impl Store {
     /// A file system that refuses.
     pub fn release_restore(&self, id: &str) -> Result<()> {
         self.layout.discard(&self.restore_dir(id))?;
-        self.layout.empty_trash()
+        self.layout.empty_trash();
+        Ok(())
     }
 
     fn unknown(id: &SaveId) -> crate::Error {

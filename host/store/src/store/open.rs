@@ -1,7 +1,7 @@
 use std::{
     fs,
     path::Path,
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
 };
 
 use tidegate_core::{Checkpoint, Clock, Rank, RunName, Step, Tier};
@@ -12,7 +12,6 @@ use crate::{
     error::Context,
     save::{Book, Flusher},
     seal::{Sealer, drop_damaged},
-    space::Promised,
     stripes::Stripes,
     tier::Layout,
 };
@@ -45,15 +44,30 @@ impl Store {
         let saves = layout.discard_all_in(&layout.staging())?;
         let (strays, missing, unsealed) = compare(&layout, &index)?;
         let recovered = Recovered { saves, strays, missing, unsealed: unsealed.len() };
-        let sealer = Sealer::start(layout.clone(), index.clone(), options.hash_threads, options.wanted_copies)?;
+        let directories = Arc::new(Stripes::new());
+        let (threads, wanted) = (options.hash_threads, options.wanted_copies);
+        let sealer = Sealer::start(layout.clone(), index.clone(), directories.clone(), threads, wanted)?;
         for (run, step, rank) in unsealed {
             sealer.add(run, step, rank);
         }
-        layout.empty_trash()?;
+        layout.empty_trash();
         let book = Arc::new(Book::new(options.most_saves));
         let flusher = Flusher::start(book.clone(), layout.root())?;
-        let (stripes, promised, next_save) = (Stripes::new(), Promised::default(), AtomicU64::new(0));
-        Ok((Self { options, clock, layout, index, book, flusher, sealer, stripes, promised, next_save }, recovered))
+        let (durable_runs, promised, next_save) = Default::default();
+        let store = Self {
+            options,
+            clock,
+            layout,
+            index,
+            book,
+            flusher,
+            sealer,
+            directories,
+            durable_runs,
+            promised,
+            next_save,
+        };
+        Ok((store, recovered))
     }
 }
 

@@ -18,7 +18,7 @@ impl Store {
             }
         }
         if reaped > 0 {
-            self.layout.empty_trash()?;
+            self.layout.empty_trash();
         }
         Ok(reaped)
     }

@@ -38,13 +38,13 @@ impl Store {
             Ok::<_, E>((Removed { bytes, because }, ranks))
         })?;
         for rank in ranks {
-            let _one_at_a_time = self.stripes.lock(run, step, rank);
+            let _one_at_a_time = self.directories.lock(run, step, rank);
             // The same bytes may have been committed again since.
-            if !self.holds(run, step, rank)? {
+            if !self.index.view().holds(run, step, rank)? {
                 self.layout.discard(&self.layout.shard(run, step, rank))?;
             }
         }
-        self.layout.empty_trash()?;
+        self.layout.empty_trash();
         Ok(removed)
     }
 
@@ -63,11 +63,6 @@ impl Store {
     /// Files that are damaged or missing; they are set aside.
     pub fn seal_now(&self, run: &RunName, step: Step, rank: Rank) -> Result<()> {
         self.sealer.seal_now(run, step, rank)
-    }
-
-    fn holds(&self, run: &RunName, step: Step, rank: Rank) -> Result<bool> {
-        let known = self.index.view().checkpoint(run, step)?;
-        Ok(known.is_some_and(|known| known.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Nvme).is_some())))
     }
 }
 

@@ -1,5 +1,6 @@
 use std::{
-    fs,
+    fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -8,6 +9,9 @@ use tidegate_core::{Rank, RunName, SaveId, Step};
 
 use super::sync::make_dir;
 use crate::{Result, error::Context};
+
+/// Damaged shards that are kept for people to look at.
+const KEPT: usize = 8;
 
 /// Where everything is below the tier's directory.
 #[derive(Debug)]
@@ -81,26 +85,43 @@ impl Layout {
     /// Nothing is synced: after a crash it may be back, and is found unwanted again at the next start.
     pub(crate) fn discard(&self, path: &Path) -> Result<()> {
         let to = self.trash().join(format!("{:x}-{}", self.tag, self.trashed.fetch_add(1, Ordering::Relaxed)));
-        match fs::rename(path, &to) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other.during("move to the trash", path),
-        }
+        moved(path, &to).during("move to the trash", path)
     }
 
-    /// Deletes what is in the trash. Slow for many files: call it where nobody waits.
-    pub(crate) fn empty_trash(&self) -> Result<()> {
+    /// Keeps what was found damaged for people to look at: of each shard the last damage, of all [`KEPT`].
+    pub(crate) fn set_aside(&self, path: &Path, name: &str) -> Result<()> {
+        let to = self.quarantine().join(name);
+        self.discard(&to)?;
+        moved(path, &to).during("set aside", path)?;
+        let quarantine = self.quarantine();
+        let mut kept = Vec::new();
+        for entry in fs::read_dir(&quarantine).during("list", &quarantine)? {
+            let entry = entry.during("list", &quarantine)?;
+            // The rename changed its time; what can't be looked at is the first to go.
+            kept.push((entry.metadata().and_then(|meta| Ok((meta.ctime(), meta.ctime_nsec()))).ok(), entry.path()));
+        }
+        kept.sort();
+        let over = kept.len().saturating_sub(KEPT);
+        kept.iter().take(over).try_for_each(|(_, path)| self.discard(path))
+    }
+
+    /// Deletes what is in the trash. Slow for many files: call it where nobody waits. What can't be deleted stays there,
+    /// with a warning, and is tried again the next time: it is nobody's any more, and stops nothing.
+    pub(crate) fn empty_trash(&self) {
         let trash = self.trash();
-        for entry in fs::read_dir(&trash).during("list", &trash)? {
-            let path = entry.during("list", &trash)?.path();
-            let removed =
-                if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            match removed {
+        let entries = match fs::read_dir(&trash) {
+            Ok(entries) => entries,
+            Err(error) => return tracing::warn!(%error, path = %trash.display(), "the trash could not be listed"),
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            match remove_tree(&path) {
                 // Two sweeps may meet; what is gone is gone.
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                other => other.during("delete", &path)?,
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, path = %path.display(), "what is in the trash could not be deleted");
+                }
+                _ => {}
             }
         }
-        Ok(())
     }
 
     /// Moves all that a directory holds to the trash.
@@ -112,4 +133,51 @@ impl Layout {
         }
         Ok(moved)
     }
+}
+
+/// Renames; what is not there is no error. A directory may have lost the right to be written, which its move needs.
+fn moved(from: &Path, to: &Path) -> io::Result<()> {
+    let renamed = match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_up(from).and_then(|()| fs::rename(from, to)),
+        renamed => renamed,
+    };
+    match renamed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed,
+    }
+}
+
+/// Deletes a file or a whole directory, also where a trainer took the rights to do so from its directories.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    let removed = |path: &Path| match path.symlink_metadata()?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    match removed(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_all(path)?;
+            removed(path)
+        }
+        other => other,
+    }
+}
+
+/// Gives this user all rights on every directory below.
+fn open_all(top: &Path) -> io::Result<()> {
+    let mut todo = vec![top.to_path_buf()];
+    while let Some(dir) = todo.pop() {
+        open_up(&dir)?;
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            // Of the entry itself: a link is never followed.
+            if entry.file_type()?.is_dir() {
+                todo.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open_up(dir: &Path) -> io::Result<()> {
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
 }
