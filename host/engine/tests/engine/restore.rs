@@ -43,7 +43,8 @@ async fn rotten_bytes_without_another_copy_are_an_error_and_leave_nothing() {
     fixture.sealed(1).await;
     rot(&fixture.dir.path().join("tier/runs/r/0000000000000001.00000/files/a"));
     let into = fixture.dir.path().join("out");
-    let request = RestoreRequest { run: run(), step: Some(step(1)), ranks: None, into: Some(into.clone()), owner: None };
+    let request =
+        RestoreRequest { run: run(), step: Some(step(1)), ranks: None, into: Some(into.clone()), owner: None };
     let id = fixture.host.restore(request).await.unwrap().id;
     let info = fixture.host.restore_info(&id, Duration::from_secs(60)).await.unwrap();
     let RestoreState::Failed(error) = info.state else { panic!("{info:?}") };
@@ -114,7 +115,8 @@ async fn a_restore_goes_only_where_nothing_is() {
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     let here = fixture.dir.path().join("out");
     let ask = |into: &Path| {
-        let request = RestoreRequest { run: run(), step: None, ranks: None, into: Some(into.to_path_buf()), owner: None };
+        let request =
+            RestoreRequest { run: run(), step: None, ranks: None, into: Some(into.to_path_buf()), owner: None };
         let host = fixture.host.clone();
         async move { host.restore(request).await }
     };

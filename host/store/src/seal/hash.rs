@@ -39,12 +39,7 @@ fn pieces(files: &[FileStat]) -> Vec<Piece> {
 ///
 /// # Errors
 /// A file that is missing, shorter than it was, or can't be read; [`Error::Closing`] once `stop` is set.
-pub(crate) fn hash_files(
-    top: &Path,
-    files: &[FileStat],
-    threads: usize,
-    stop: &AtomicBool,
-) -> Result<Vec<FileEntry>> {
+pub(crate) fn hash_files(top: &Path, files: &[FileStat], threads: usize, stop: &AtomicBool) -> Result<Vec<FileEntry>> {
     let pieces = pieces(files);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<Option<Digest>>> = Mutex::new(vec![None; pieces.len()]);

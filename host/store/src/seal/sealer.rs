@@ -9,9 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tidegate_core::{
-    Body, Digest, EventKind, FileEntry, Rank, RunName, Seq, Step, Tier, WorldSize, damage::is_damage,
-};
+use tidegate_core::{Body, Digest, EventKind, FileEntry, Rank, RunName, Seq, Step, Tier, WorldSize, damage::is_damage};
 
 use super::hash_files;
 use crate::{

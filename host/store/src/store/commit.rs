@@ -108,9 +108,9 @@ impl Store {
             }
         }
         let place = self.layout.shard(&begin.run, begin.step, begin.rank);
-        let committed = self.make_durable(slot, walked, metrics, &place).and_then(|()| {
-            self.record(begin, walked, metrics.clone(), proven)
-        });
+        let committed = self
+            .make_durable(slot, walked, metrics, &place)
+            .and_then(|()| self.record(begin, walked, metrics.clone(), proven));
         match committed {
             Ok(committed) => {
                 self.sealer.add(begin.run.clone(), begin.step, begin.rank);
@@ -231,7 +231,9 @@ fn add_shard(
     }
     let files = u32::try_from(files).unwrap_or(u32::MAX);
     // What was set aside before its digests were made is replaced, not proven.
-    checkpoint.shards.retain(|_, shard| shard.rank != rank || shard.body.is_some() || shard.copies.iter().any(Copy::live));
+    checkpoint
+        .shards
+        .retain(|_, shard| shard.rank != rank || shard.body.is_some() || shard.copies.iter().any(Copy::live));
     let kind = EventKind::ShardCommitted { run: run.clone(), step, rank, world_size, bytes, files };
     let seq = tx.append(kind)?;
     let fresh = Shard { rank, bytes, files, committed: seq, body: proven, copies: Vec::new() };

@@ -1,8 +1,4 @@
-use std::{
-    fs,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
 use tidegate_core::{Checkpoint, Clock, Rank, RunName, Step, Tier};
 
@@ -91,7 +87,8 @@ fn compare(layout: &Layout, index: &Index) -> Result<(usize, usize, Vec<ShardNam
     let count = missing.len();
     for (run, step, rank) in missing {
         tracing::warn!(%run, %step, %rank, "the files of a committed shard are missing from the tier");
-        index.write(move |tx| drop_damaged(tx, &run, step, rank, None, "its files are missing from the tier".into()))?;
+        index
+            .write(move |tx| drop_damaged(tx, &run, step, rank, None, "its files are missing from the tier".into()))?;
     }
     Ok((strays, count, unsealed))
 }

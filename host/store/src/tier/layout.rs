@@ -138,7 +138,9 @@ impl Layout {
 /// Renames; what is not there is no error. A directory may have lost the right to be written, which its move needs.
 fn moved(from: &Path, to: &Path) -> io::Result<()> {
     let renamed = match fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_up(from).and_then(|()| fs::rename(from, to)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(from).and_then(|()| fs::rename(from, to))
+        }
         renamed => renamed,
     };
     match renamed {

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use tidegate_client::{
     Paging,
     api::{
-        Begin, Checkpoint, Commit, Event, Problem, PruneRequest, Restore, RestoreRequest, RestoreState, StepChoice, Tier,
+        Begin, Checkpoint, Commit, Event, Problem, PruneRequest, Restore, RestoreRequest, RestoreState, StepChoice,
+        Tier,
     },
 };
 use tidegate_tests_support::{
@@ -107,7 +108,9 @@ impl Scene {
         let copied = wait::until("a verified copy in object storage", IN_THE_END, || {
             Ok(self.checkpoint(run, step)?.tiers.contains(&Tier::Object).then_some(()))
         });
-        copied.with_context(|| format!("{run} step {step}: {:#?}", self.ask.run(self.ask.client.jobs(&Paging::first(10)))))
+        copied.with_context(|| {
+            format!("{run} step {step}: {:#?}", self.ask.run(self.ask.client.jobs(&Paging::first(10))))
+        })
     }
 
     /// Makes the object store the only place that has it.
