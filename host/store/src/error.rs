@@ -19,7 +19,7 @@ pub enum Error {
     #[error("the tier {} is in use by another host process: stop it, or give this one a tier of its own", .0.display())]
     Locked(PathBuf),
     /// The index could not be opened.
-    #[error("the index {} can't be opened ({source}): restore it from a backup, or move it away to start anew; what is in object storage is found again", path.display())]
+    #[error("the index {} can't be opened ({source}): restore it from a backup, or move it away: the shards on the tier and in object storage are found again, and pins, jobs, bots and the journal are lost", path.display())]
     Open {
         /// Where it is.
         path: PathBuf,

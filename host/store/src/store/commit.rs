@@ -215,7 +215,7 @@ fn unchanged(top: &Path, files: &[FileStat]) -> Result<()> {
     }
 }
 
-fn add_shard(
+pub(super) fn add_shard(
     tx: &mut Tx<'_>,
     begin: &Begin,
     metrics: Metrics,

@@ -4,6 +4,7 @@ mod begin;
 mod commit;
 mod open;
 mod reap;
+mod rebuild;
 mod remove;
 
 use std::{

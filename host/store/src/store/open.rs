@@ -2,14 +2,13 @@ use std::{fs, path::Path, sync::Arc};
 
 use tidegate_core::{Checkpoint, Clock, Rank, RunName, Step, Tier};
 
-use super::{Options, Store};
+use super::{Options, Store, rebuild::rebuild};
 use crate::{
     Index, Result, Space, View,
-    error::Context,
     save::{Book, Flusher},
     seal::{Sealer, drop_damaged},
     stripes::Stripes,
-    tier::Layout,
+    tier::{Layout, list, sync_dir},
 };
 
 /// What was put right when the tier was opened.
@@ -17,6 +16,8 @@ use crate::{
 pub struct Recovered {
     /// Saves that were in progress, and are gone.
     pub saves: usize,
+    /// Shards that an index taken anew did not know, and that are known again.
+    pub rebuilt: usize,
     /// Directories of shards that were never acknowledged or were pruned, and are gone.
     pub strays: usize,
     /// Shards of the index whose files are missing: they no longer count as copies.
@@ -28,7 +29,7 @@ pub struct Recovered {
 impl Store {
     /// Opens or creates a tier, and puts right what a crash left: saves in progress are removed, directories that the
     /// index does not know (their commit was never acknowledged, or they were pruned) as well; shards whose files are gone
-    /// no longer count; what was not sealed is sealed.
+    /// no longer count; what was not sealed is sealed. An index that is new takes in what stands on the tier first.
     ///
     /// # Errors
     /// A tier in use by another process, an index that is damaged, a file system that refuses.
@@ -38,8 +39,11 @@ impl Store {
         let index = Arc::new(Index::open(&layout.index(), options.host.clone(), clock.clone())?);
         layout.discard_all_in(&layout.restores())?;
         let saves = layout.discard_all_in(&layout.staging())?;
+        // Its own name in the tier must last as long as what it holds.
+        sync_dir(layout.root())?;
+        let rebuilt = rebuild(&layout, &index)?;
         let (strays, missing, unsealed) = compare(&layout, &index)?;
-        let recovered = Recovered { saves, strays, missing, unsealed: unsealed.len() };
+        let recovered = Recovered { saves, rebuilt, strays, missing, unsealed: unsealed.len() };
         let directories = Arc::new(Stripes::new());
         let (threads, wanted) = (options.hash_threads, options.wanted_copies);
         let sealer = Sealer::start(layout.clone(), index.clone(), directories.clone(), threads, wanted)?;
@@ -116,11 +120,6 @@ fn remove_strays(layout: &Layout, view: &View) -> Result<usize> {
         let _ = fs::remove_dir(&run_dir);
     }
     Ok(strays)
-}
-
-fn list(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let entries = fs::read_dir(dir).during("list", dir)?;
-    entries.map(|entry| entry.map(|entry| entry.path()).during("list", dir)).collect()
 }
 
 fn file_name(path: &Path) -> &str {

@@ -88,17 +88,26 @@ impl Layout {
         moved(path, &to).during("move to the trash", path)
     }
 
+    /// Keeps what is no shard out of the way, under a name of its own, until somebody deletes it.
+    pub(crate) fn keep_aside(&self, path: &Path) -> Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let nth = self.trashed.fetch_add(1, Ordering::Relaxed);
+        let to = self.quarantine().join(format!("found-{:x}-{nth}-{name}", self.tag));
+        moved(path, &to).during("set aside", path)
+    }
+
     /// Keeps what was found damaged for people to look at: of each shard the last damage, of all [`KEPT`].
     pub(crate) fn set_aside(&self, path: &Path, name: &str) -> Result<()> {
         let to = self.quarantine().join(name);
         self.discard(&to)?;
         moved(path, &to).during("set aside", path)?;
-        let quarantine = self.quarantine();
         let mut kept = Vec::new();
-        for entry in fs::read_dir(&quarantine).during("list", &quarantine)? {
-            let entry = entry.during("list", &quarantine)?;
+        for path in list(&self.quarantine())? {
             // The rename changed its time; what can't be looked at is the first to go.
-            kept.push((entry.metadata().and_then(|meta| Ok((meta.ctime(), meta.ctime_nsec()))).ok(), entry.path()));
+            let changed = path.symlink_metadata().map(|meta| (meta.ctime(), meta.ctime_nsec())).ok();
+            if !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"found-")) {
+                kept.push((changed, path));
+            }
         }
         kept.sort();
         let over = kept.len().saturating_sub(KEPT);
@@ -127,12 +136,18 @@ impl Layout {
     /// Moves all that a directory holds to the trash.
     pub(crate) fn discard_all_in(&self, dir: &Path) -> Result<usize> {
         let mut moved = 0;
-        for entry in fs::read_dir(dir).during("list", dir)? {
-            self.discard(&entry.during("list", dir)?.path())?;
+        for path in list(dir)? {
+            self.discard(&path)?;
             moved += 1;
         }
         Ok(moved)
     }
+}
+
+/// What a directory holds.
+pub(crate) fn list(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).during("list", dir)?;
+    entries.map(|entry| entry.map(|entry| entry.path()).during("list", dir)).collect()
 }
 
 /// Renames; what is not there is no error. A directory may have lost the right to be written, which its move needs.

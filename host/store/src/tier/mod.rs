@@ -6,7 +6,7 @@ mod record;
 mod sync;
 mod walk;
 
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, list};
 pub(crate) use open::open;
 pub(crate) use record::{CommitRecord, FileStat, read_record, write_record};
 pub(crate) use sync::{make_dir, rename_durably, sync_all, sync_dir};

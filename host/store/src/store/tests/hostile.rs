@@ -118,23 +118,3 @@ fn a_save_past_its_deadline_is_given_up_unless_it_was_touched() {
     assert!(bench.store.commit(&lost.id, Metrics::default()).is_err());
     assert!(bench.store.commit(&kept.id, Metrics::default()).is_ok());
 }
-
-#[test]
-fn a_file_that_changes_after_its_commit_is_set_aside_and_never_verified() {
-    let dir = tempfile::tempdir().unwrap();
-    let bench = open(dir.path());
-    let (run, step, rank) = ("r".parse().unwrap(), 1.try_into().unwrap(), 0.try_into().unwrap());
-    bench.commit(begin(1, 0, 1), &[("a", b"x")]).unwrap();
-    bench.sealed(1);
-    // A shard that is not sealed yet, as after a restart: its file is overwritten through the back door.
-    bench.remove(1);
-    bench.commit(begin(2, 0, 1), &[("a", b"x")]).unwrap();
-    bench.sealed(2);
-    let files = bench.store.shard_files(&run, step, rank);
-    assert!(!files.exists());
-    let two = 2.try_into().unwrap();
-    bench.store.set_aside(&run, two, rank, "found in a test".into()).unwrap();
-    let found = bench.checkpoint(2).unwrap();
-    assert!(!found.present(Tier::Nvme) && found.gone());
-    assert!(dir.path().join("quarantine/r.2.0/files/a").exists());
-}

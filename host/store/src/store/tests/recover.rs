@@ -34,10 +34,76 @@ fn a_committed_shard_that_was_not_sealed_is_sealed_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let bench = open(dir.path());
     bench.commit(begin(1, 0, 1), &[("a", b"x")]).unwrap();
+    bench.sealed(1);
+    drop(bench);
+    unseal(dir.path(), 1);
+    let bench = open(dir.path());
+    assert_eq!(bench.recovered, Recovered { unsealed: 1, ..Recovered::default() });
+    while !bench.checkpoint(1).unwrap().verified(Tier::Nvme) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_file_that_changes_after_its_commit_is_set_aside_and_never_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 1), &[("a", b"committed")]).unwrap();
+    bench.sealed(1);
+    let files = bench.store.shard_files(&"r".parse().unwrap(), 1.try_into().unwrap(), 0.try_into().unwrap());
+    drop(bench);
+    unseal(dir.path(), 1);
+    // Of the same size, through the back door, before its digests are made.
+    fs::remove_file(files.join("a")).unwrap();
+    fs::write(files.join("a"), "overwrite").unwrap();
+    let bench = open(dir.path());
+    while bench.checkpoint(1).unwrap().present(Tier::Nvme) {
+        std::thread::yield_now();
+    }
     drop(bench);
     let bench = open(dir.path());
-    assert!(bench.recovered.unsealed <= 1);
+    assert!(bench.checkpoint(1).unwrap().gone());
+    assert_eq!(fs::read(dir.path().join("quarantine/r.1.0/files/a")).unwrap(), b"overwrite");
+    let events = bench.store.index().view().events(0, 99).unwrap();
+    let corrupt = events.iter().filter(|event| event.kind.name() == "shard-corrupt").count();
+    let sealed = events.iter().filter(|event| event.kind.name() == "checkpoint-sealed").count();
+    assert_eq!((corrupt, sealed), (1, 1), "it was sealed once, before it was changed");
+}
+
+#[test]
+fn a_shard_that_was_set_aside_before_it_was_sealed_can_be_saved_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    // The other rank keeps the checkpoint alive.
+    bench.commit(begin(1, 0, 2), &[("a", b"zero")]).unwrap();
+    bench.commit(begin(1, 1, 2), &[("a", b"one")]).unwrap();
     bench.sealed(1);
+    drop(bench);
+    unseal(dir.path(), 1);
+    let bench = open(dir.path());
+    let (run, step, rank) = ("r".parse().unwrap(), 1.try_into().unwrap(), 0.try_into().unwrap());
+    bench.store.set_aside(&run, step, rank, "found in a test".into()).unwrap();
+    let again = bench.commit(begin(1, 0, 2), &[("a", b"trained anew")]).unwrap();
+    assert!(!again.reused && again.complete);
+    assert_eq!(bench.sealed(1).shards[&rank].bytes, 12);
+}
+
+/// Takes a checkpoint's digests away, as if the host had died before they were made.
+fn unseal(tier: &Path, step: u64) {
+    let index =
+        crate::Index::open(&tier.join("index"), "h".parse().unwrap(), Arc::new(ManualClock::default())).unwrap();
+    let shards = tier.join("runs/r");
+    index
+        .write(move |tx| {
+            let mut it = tx.checkpoint(&"r".parse().unwrap(), step.try_into().unwrap())?.unwrap();
+            for shard in it.shards.values_mut() {
+                shard.body = None;
+                shard.copies.iter_mut().for_each(|copy| copy.verified = None);
+                fs::remove_file(shards.join(format!("{step:016}.{:05}/body.cbor", shard.rank.get()))).unwrap();
+            }
+            tx.put_checkpoint(&it)
+        })
+        .unwrap();
 }
 
 #[test]
@@ -71,4 +137,92 @@ fn a_removal_that_stopped_half_way_is_finished_at_the_next_start() {
     let bench = open(dir.path());
     assert_eq!(bench.recovered.strays, 1);
     assert_eq!(tree(dir.path()), EMPTY);
+}
+
+#[test]
+fn an_index_that_was_lost_is_made_anew_from_the_tier() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 1), &[("a", b"one")]).unwrap();
+    let sealed = bench.sealed(1);
+    let save = bench.save(begin(2, 0, 2), &[("sub/a", b"two")]);
+    let metrics = Metrics::try_from(std::collections::BTreeMap::from([("loss".to_owned(), 0.5)])).unwrap();
+    bench.store.commit(&save.id, metrics).unwrap();
+    bench.commit(begin(2, 1, 2), &[("b", b"three")]).unwrap();
+    drop(bench);
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    // Step 2 was perhaps not sealed; what is certain is that it can be.
+    let bench = open(dir.path());
+    assert_eq!((bench.recovered.rebuilt, bench.recovered.strays), (3, 0));
+    let first = bench.checkpoint(1).unwrap();
+    let rank = 0.try_into().unwrap();
+    assert!(first.verified(Tier::Nvme), "its digests were kept");
+    assert_eq!(first.shards[&rank].body, sealed.shards[&rank].body);
+    let second = bench.sealed(2);
+    assert!(second.complete.is_some() && second.metrics.get("loss") == Some(0.5));
+    drop(bench);
+    assert_eq!(open(dir.path()).recovered, Recovered::default(), "once is enough");
+}
+
+#[test]
+fn what_a_lost_index_leaves_that_is_no_shard_is_set_aside_and_not_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    for step in 1..=4 {
+        bench.commit(begin(step, 0, 1), &[("a", b"bytes")]).unwrap();
+        bench.sealed(step);
+    }
+    drop(bench);
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let shard = |step: u64| dir.path().join(format!("runs/r/{step:016}.00000"));
+    fs::write(shard(1).join("commit.cbor"), "no record").unwrap();
+    fs::rename(shard(2), shard(7)).unwrap();
+    fs::remove_file(shard(3).join("files/a")).unwrap();
+    let bench = open(dir.path());
+    assert_eq!(bench.recovered, Recovered { rebuilt: 1, ..Recovered::default() });
+    assert!(bench.checkpoint(4).unwrap().verified(Tier::Nvme));
+    for step in [1, 2, 3, 7] {
+        assert!(bench.checkpoint(step).is_none() && !shard(step).exists(), "{step}");
+    }
+    let aside = tree(&dir.path().join("quarantine"));
+    assert_eq!(aside.iter().filter(|path| path.ends_with("commit.cbor")).count(), 3, "{aside:?}");
+}
+
+#[test]
+fn directories_that_lost_their_rights_stop_neither_a_save_nor_a_start() {
+    use std::os::unix::fs::PermissionsExt;
+    // Root may delete anything.
+    if !as_nobody("directories_that_lost_their_rights_stop_neither_a_save_nor_a_start") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    let shut = |save: &Save| fs::set_permissions(save.path.join("sub"), fs::Permissions::from_mode(0o555)).unwrap();
+    let aborted = bench.save(begin(1, 0, 1), &[("sub/a", b"x")]);
+    shut(&aborted);
+    bench.store.abort(&aborted.id).unwrap();
+    let open_still = bench.save(begin(1, 0, 1), &[("sub/a", b"x")]);
+    shut(&open_still);
+    drop(bench);
+    let bench = open(dir.path());
+    assert_eq!(bench.recovered.saves, 1);
+    assert_eq!(tree(dir.path()), EMPTY);
+}
+
+/// True if the test goes on here. As root it is run again, as a user without rights, and has passed when this returns.
+fn as_nobody(test: &str) -> bool {
+    if !rustix::process::geteuid().is_root() {
+        return true;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = dir.path().join("tests");
+    fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(binary).arg(test).current_dir("/");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    false
 }
