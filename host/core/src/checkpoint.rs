@@ -133,7 +133,7 @@ pub struct Checkpoint {
     pub metrics: Metrics,
     /// When the last missing rank committed.
     pub complete: Option<Seq>,
-    /// When it first had as many verified copies as its run's policy wants.
+    /// When it had as many verified copies as its run's policy wants, since the last of them was found damaged.
     pub copies_met: Option<Seq>,
     /// Pins, also past ones.
     pub pins: Vec<Pin>,
@@ -173,6 +173,11 @@ impl Checkpoint {
         Tier::ALL.into_iter().filter(|tier| self.verified(*tier))
     }
 
+    /// Whether some tier has a verified copy of all of it.
+    pub fn safe(&self) -> bool {
+        self.verified_tiers().next().is_some()
+    }
+
     /// Whether every shard is on some tier, so that a restore can be tried.
     pub fn restorable(&self) -> bool {
         self.complete.is_some() && self.shards.values().all(|s| Tier::ALL.iter().any(|t| s.copy(*t).is_some()))
@@ -183,7 +188,16 @@ impl Checkpoint {
         Tier::ALL.iter().all(|tier| !self.present(*tier))
     }
 
-    /// Notes when enough tiers hold verified copies; once is for good.
+    /// Takes a rank's copy on a tier out of the count, which was found damaged. The policy's copies are wanted anew: unlike
+    /// a copy that was pruned, this one was never let go. False if there was none.
+    pub fn damaged(&mut self, tier: Tier, rank: Rank, at: Seq) -> bool {
+        let Some(shard) = self.shards.get_mut(&rank).filter(|shard| shard.copy(tier).is_some()) else { return false };
+        shard.drop_copy(tier, at);
+        self.copies_met = None;
+        true
+    }
+
+    /// Notes when enough tiers hold verified copies. What is pruned afterwards does not change that; damage does.
     pub fn note_copies(&mut self, wanted: u32, at: Seq) {
         if self.copies_met.is_none() && self.verified_tiers().count() as u64 >= u64::from(wanted) {
             self.copies_met = Some(at);

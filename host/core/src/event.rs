@@ -162,8 +162,14 @@ pub enum EventKind {
 impl EventKind {
     /// The names of the kinds that a bot can be triggered by, as `wit/types.wit` has them. `started` and
     /// `job-finished` reach the bot that they concern whether it asked for them or not.
-    pub const TRIGGERS: [&'static str; 5] =
-        ["shard-committed", "checkpoint-complete", "checkpoint-sealed", "checkpoint-replicated", "checkpoint-pruned"];
+    pub const TRIGGERS: [&'static str; 6] = [
+        "shard-committed",
+        "checkpoint-complete",
+        "checkpoint-sealed",
+        "checkpoint-replicated",
+        "checkpoint-pruned",
+        "shard-corrupt",
+    ];
 
     /// The kind's name: that of its `kind` field.
     pub fn name(&self) -> &'static str {

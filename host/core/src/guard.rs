@@ -6,8 +6,10 @@ use crate::{Checkpoint, Refusal, Step, Tier, Why};
 /// What the guard must know beside the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Surroundings {
-    /// The newest complete checkpoint of the run that can be restored.
+    /// The newest complete checkpoint of the run of which some tier has every byte, as far as is known.
     pub newest_complete: Option<Step>,
+    /// The newest one of which some tier has a verified copy: what is newer may turn out damaged.
+    pub newest_verified: Option<Step>,
     /// How many tiers the run's policy wants verified copies on before the last may go; 1 or more.
     pub wanted_copies: u32,
     /// A restore, an upload or another reader uses this checkpoint now.
@@ -19,6 +21,9 @@ pub fn must_keep(checkpoint: &Checkpoint, around: &Surroundings) -> Option<Strin
     if checkpoint.pinned() {
         let by: Vec<&str> = checkpoint.pins.iter().filter(|p| p.until.is_none()).map(|p| p.by.as_str()).collect();
         return Some(format!("it is pinned by {}", by.join(", ")));
+    }
+    if around.newest_verified == Some(checkpoint.step) {
+        return Some("it is the newest complete checkpoint with a verified copy".into());
     }
     match around.newest_complete {
         Some(newest) if newest == checkpoint.step => {
@@ -89,7 +94,8 @@ mod tests {
     }
 
     fn around(newest: u64) -> Surroundings {
-        Surroundings { newest_complete: newest.try_into().ok(), wanted_copies: 1, being_read: false }
+        let newest = newest.try_into().ok();
+        Surroundings { newest_complete: newest, newest_verified: newest, wanted_copies: 1, being_read: false }
     }
 
     #[test]
@@ -121,22 +127,40 @@ mod tests {
         let two = Surroundings { wanted_copies: 2, ..around(20) };
         assert!(admit_prune(&half, Tier::Nvme, &two).is_ok());
         assert!(admit_prune(&half, Tier::Nvme, &around(5)).is_err());
-        let none = Surroundings { newest_complete: None, ..around(5) };
+        let none = Surroundings { newest_complete: None, newest_verified: None, ..around(5) };
         assert!(admit_prune(&half, Tier::Nvme, &none).is_err());
+    }
+
+    #[test]
+    fn while_the_newest_is_not_verified_the_newest_verified_one_stays_as_well() {
+        let old = checkpoint(Some(true), None, 2);
+        let rotten = Surroundings { newest_verified: old.step.into(), ..around(20) };
+        assert_eq!(admit_prune(&old, Tier::Nvme, &rotten).unwrap_err().why, Why::WouldLoseData);
+        let twice = checkpoint(Some(true), Some(true), 2);
+        assert!(admit_prune(&twice, Tier::Nvme, &rotten).is_ok());
     }
 
     proptest! {
         #[test]
         fn what_must_be_kept_never_loses_its_last_verified_copy(
             nvme in any::<Option<bool>>(), object in any::<Option<bool>>(), ranks in 1u64..3, newest in 5u64..15,
-            wanted in 1u32..3, met in any::<bool>(), pinned in any::<bool>(), from_nvme in any::<bool>(),
+            verified in 5u64..15, wanted in 1u32..3, met in any::<bool>(), damaged in any::<bool>(),
+            pinned in any::<bool>(), being_read in any::<bool>(), from_nvme in any::<bool>(),
         ) {
             let mut it = checkpoint(nvme, object, ranks);
             it.copies_met = met.then_some(1);
+            if damaged {
+                it.damaged(Tier::Object, 0.try_into().unwrap(), 1);
+            }
             if pinned {
                 it.pins.push(Pin { by: "b".into(), reason: "r".into(), since: 1, until: None });
             }
-            let around = Surroundings { newest_complete: newest.try_into().ok(), wanted_copies: wanted, being_read: false };
+            let around = Surroundings {
+                newest_complete: newest.try_into().ok(),
+                newest_verified: verified.try_into().ok(),
+                wanted_copies: wanted,
+                being_read,
+            };
             let tier = if from_nvme { Tier::Nvme } else { Tier::Object };
             if admit_prune(&it, tier, &around).is_ok() {
                 for shard in it.shards.values_mut() {

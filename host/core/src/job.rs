@@ -72,8 +72,9 @@ pub struct Job {
     pub accepted: Seq,
 }
 
-/// After this many failed tries a job gives up: with the backoff below, some two hours.
-const TRIES: u32 = 32;
+/// After this many failed tries a job gives up: with the backoff below, after some two days. A weekend's outage of the
+/// object store is survived; who missed a copy even so is told when the host starts.
+const TRIES: u32 = 800;
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(300) };
 
 impl Job {
@@ -155,6 +156,6 @@ mod tests {
             assert!(job.state.ended() || job.not_before > last);
         }
         assert_eq!(job.state, JobState::Failed);
-        assert!(last > Timestamp(3_600 * 1_000_000_000), "an outage of an hour is survived");
+        assert!(last > Timestamp(24 * 3_600 * 1_000_000_000), "an outage of a day is survived");
     }
 }

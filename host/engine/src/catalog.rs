@@ -5,7 +5,7 @@ use tidegate_core::{
 };
 use tidegate_store::{Tx, View};
 
-use crate::{Error, Host, Result, error::blocking, readers::Readers};
+use crate::{Error, Host, Result, error::blocking, newest::Newest};
 
 /// A checkpoint, and why the guard keeps it, if it does.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,14 +90,14 @@ impl Host {
     /// [`Code::UnknownRun`].
     pub async fn checkpoints(&self, run: &RunName, before: Option<Step>, limit: usize) -> Result<Vec<CheckpointInfo>> {
         self.find_run(run).await?;
-        let (store, run, readers, wanted) = self.parts(run);
+        let (host, run) = (self.clone(), run.clone());
         blocking(move || {
-            let view = store.index().view();
-            let newest = view.newest_complete(&run)?.map(|newest| newest.step);
+            let view = host.0.store.index().view();
+            let newest = Newest::in_view(&view, &run)?;
             let mut items = Vec::new();
             view.checkpoints(&run, before, |checkpoint| {
                 if !checkpoint.gone() {
-                    items.push(explain(checkpoint, newest, &readers, wanted));
+                    items.push(host.explain(checkpoint, newest));
                 }
                 items.len() < limit
             })?;
@@ -112,13 +112,13 @@ impl Host {
     /// [`Code::UnknownRun`], [`Code::UnknownCheckpoint`].
     pub async fn checkpoint(&self, run: &RunName, step: Step) -> Result<CheckpointInfo> {
         self.find_run(run).await?;
-        let (store, run, readers, wanted) = self.parts(run);
+        let (host, run) = (self.clone(), run.clone());
         blocking(move || {
-            let view = store.index().view();
-            let newest = view.newest_complete(&run)?.map(|newest| newest.step);
+            let view = host.0.store.index().view();
+            let newest = Newest::in_view(&view, &run)?;
             let found = view.checkpoint(&run, step)?.filter(|checkpoint| !checkpoint.gone());
             let checkpoint = found.ok_or_else(|| unknown_checkpoint(&run, step))?;
-            Ok::<_, Error>(explain(checkpoint, newest, &readers, wanted))
+            Ok::<_, Error>(host.explain(checkpoint, newest))
         })
         .await
     }
@@ -129,14 +129,14 @@ impl Host {
     /// [`Code::UnknownRun`]; [`Code::UnknownCheckpoint`] if no checkpoint of the run is complete.
     pub async fn latest(&self, run: &RunName) -> Result<CheckpointInfo> {
         self.find_run(run).await?;
-        let (store, run, readers, wanted) = self.parts(run);
+        let (host, run) = (self.clone(), run.clone());
         blocking(move || {
-            let newest = store.index().view().newest_complete(&run)?;
-            let newest = newest.ok_or_else(|| {
+            let view = host.0.store.index().view();
+            let latest = view.newest(&run, Checkpoint::restorable)?.ok_or_else(|| {
                 Error::new(Code::UnknownCheckpoint, format!("run {run} has no complete checkpoint yet"))
             })?;
-            let step = newest.step;
-            Ok::<_, Error>(explain(newest, Some(step), &readers, wanted))
+            let newest = Newest::in_view(&view, &run)?;
+            Ok::<_, Error>(host.explain(latest, newest))
         })
         .await
     }
@@ -184,16 +184,11 @@ impl Host {
         .await
     }
 
-    fn parts(&self, run: &RunName) -> (std::sync::Arc<tidegate_store::Store>, RunName, Readers, u32) {
-        (self.0.store.clone(), run.clone(), self.0.readers.clone(), self.0.options.wanted_copies)
+    fn explain(&self, checkpoint: Checkpoint, newest: Newest) -> CheckpointInfo {
+        let around = self.around(&checkpoint.run, checkpoint.step, newest);
+        let kept_because = guard::must_keep(&checkpoint, &around);
+        CheckpointInfo { checkpoint, kept_because }
     }
-}
-
-fn explain(checkpoint: Checkpoint, newest: Option<Step>, readers: &Readers, wanted_copies: u32) -> CheckpointInfo {
-    let being_read = readers.is_read(&checkpoint.run, checkpoint.step);
-    let around = guard::Surroundings { newest_complete: newest, wanted_copies, being_read };
-    let kept_because = guard::must_keep(&checkpoint, &around);
-    CheckpointInfo { checkpoint, kept_because }
 }
 
 fn summary(view: &View, run: RunName) -> Result<Option<RunSummary>> {

@@ -7,13 +7,16 @@ use std::{
 };
 
 use tidegate_core::{Checkpoint, Code, EventKind, RunName, Shard, Tier, retry::Backoff};
-use tidegate_replica::{Found, Target};
+use tidegate_replica::{Found, FoundShard, Target};
 use tidegate_store::{Space, Tx};
 
 use crate::{Error, Host, Result};
 
 /// A run that was not found is not looked for again within this time: 512 ranks that all ask at once make one listing.
+/// So with a store that did not answer: they do not wait for it one after the other.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// How long the store may take to tell of one run.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a start waits for what object storage holds, before it goes on without.
 const AT_START: Duration = Duration::from_secs(10);
@@ -24,22 +27,22 @@ fn noted(target: &Target) -> Vec<u8> {
     format!("discovered/{target}").into_bytes()
 }
 
-/// Runs that were looked for and not found, with when; by the monotonic clock.
+/// Runs that were looked for and not found, with when, by the monotonic clock, and what was said of each.
 #[derive(Debug, Default)]
 pub(crate) struct Discovered {
-    missing: Mutex<HashMap<RunName, Duration>>,
+    missing: Mutex<HashMap<RunName, (Duration, Error)>>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl Discovered {
-    fn missed_lately(&self, run: &RunName, now: Duration) -> bool {
+    fn missed_lately(&self, run: &RunName, now: Duration) -> Option<Error> {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        missing.retain(|_, at| now.saturating_sub(*at) < AGAIN_AFTER);
-        missing.contains_key(run)
+        missing.retain(|_, (at, _)| now.saturating_sub(*at) < AGAIN_AFTER);
+        missing.get(run).map(|(_, error)| error.clone())
     }
 
-    fn note(&self, run: &RunName, now: Duration) {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), now);
+    fn note(&self, run: &RunName, now: Duration, error: Error) {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), (now, error));
     }
 }
 
@@ -53,17 +56,24 @@ impl Host {
             return Ok(());
         }
         let _one = self.0.discovered.one_at_a_time.lock().await;
-        let now = self.0.clock.monotonic();
-        if !self.knows(run)? && !self.0.discovered.missed_lately(run, now) {
-            self.discover(Some(run)).await?;
-            if !self.knows(run)? {
-                self.0.discovered.note(run, now);
-            }
-        }
         if self.knows(run)? {
             return Ok(());
         }
-        Err(Error::new(Code::UnknownRun, format!("run {run} is not known here, nor in {}", self.0.target)))
+        if let Some(error) = self.0.discovered.missed_lately(run, self.0.clock.monotonic()) {
+            return Err(error);
+        }
+        let unknown = Error::new(Code::UnknownRun, format!("run {run} is not known here, nor in {}", self.0.target));
+        let error = match tokio::time::timeout(PATIENCE, self.discover(Some(run))).await {
+            Ok(Ok(_)) if self.knows(run)? => return Ok(()),
+            Ok(Ok(_)) => unknown,
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let detail = format!("{} did not tell of run {run} within {} s", self.0.target, PATIENCE.as_secs());
+                Error::new(Code::ObjectStore, detail)
+            }
+        };
+        self.0.discovered.note(run, self.0.clock.monotonic(), error.clone());
+        Err(error)
     }
 
     /// Takes in what the target holds, unless that was done once to its end: now if it answers soon, else in the
@@ -131,22 +141,34 @@ impl Host {
 
 fn adopt(tx: &mut Tx<'_>, found: &Found, target: &Target) -> Result<()> {
     let (run, step) = (&found.run, found.step);
-    if tx.checkpoint(run, step)?.is_some() {
+    let known = tx.checkpoint(run, step)?;
+    if known.as_ref().is_some_and(|known| !lacks_only_copies(known, found)) {
         return Ok(());
     }
     let kind = EventKind::CheckpointFound { run: run.clone(), step, target: target.name().clone() };
     let at = tx.append(kind)?;
-    let mut checkpoint = Checkpoint::new(run.clone(), step, found.world_size, found.created);
-    checkpoint.metrics = found.metrics.clone();
+    let mut checkpoint = known.unwrap_or_else(|| {
+        let mut new = Checkpoint::new(run.clone(), step, found.world_size, found.created);
+        new.metrics = found.metrics.clone();
+        new
+    });
     for shard in &found.shards {
         let (bytes, files) = (shard.bytes, shard.files);
-        let mut made =
-            Shard { rank: shard.rank, bytes, files, committed: at, body: Some(shard.body), copies: Vec::new() };
-        made.add_copy(Tier::Object, at, true);
-        checkpoint.shards.insert(shard.rank, made);
+        let made = Shard { rank: shard.rank, bytes, files, committed: at, body: Some(shard.body), copies: Vec::new() };
+        checkpoint.shards.entry(shard.rank).or_insert(made).add_copy(Tier::Object, at, true);
     }
-    checkpoint.complete = checkpoint.has_all_ranks().then_some(at);
+    checkpoint.complete = checkpoint.complete.or(checkpoint.has_all_ranks().then_some(at));
     // It was replicated once; that this tier lost its copy does not make it unreplicated.
     checkpoint.copies_met = checkpoint.complete;
     Ok(tx.put_checkpoint(&checkpoint)?)
+}
+
+/// Whether a checkpoint that is known, as after its index was made anew from the tier, is the one that was found, and was
+/// never known to be on the target: a copy that was deleted must not come back.
+fn lacks_only_copies(known: &Checkpoint, found: &Found) -> bool {
+    let fits = |shard: &FoundShard| match known.shards.get(&shard.rank) {
+        Some(here) => here.body == Some(shard.body) && here.copies.iter().all(|copy| copy.tier != Tier::Object),
+        None => true,
+    };
+    !known.gone() && known.world_size == found.world_size && found.shards.iter().all(fits)
 }

@@ -1,8 +1,17 @@
 use std::time::Duration;
 
 use tidegate_core::{HostName, Seq};
+use tokio::sync::Mutex;
 
-use crate::Host;
+use crate::{Host, error::blocking};
+
+/// How long an answer of the object store is believed: asking it writes, reads and deletes an object.
+const BELIEVED: Duration = Duration::from_secs(10);
+/// How long somebody who asks for the host's health waits for the object store's.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The last word of the object store, and when it came, by the monotonic clock. One asks at a time.
+pub(crate) type Probe = std::sync::Arc<Mutex<Option<(Duration, Check)>>>;
 
 /// One thing that must be right for a host to be ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +53,19 @@ impl Host {
         let check = |name, ok, detail: String| Check { name, ok, detail };
         let broken = *self.0.store.index().broken().borrow();
         let index = if broken { "a sync failed; restart the host" } else { "syncs" };
-        let (tier_free, tier_size) = self.0.store.space().unwrap_or_default();
-        let tier = match self.0.store.has_room() {
+        let store = self.0.store.clone();
+        // Many files of open saves may have to be looked at.
+        let room = blocking(move || {
+            let (free, size) = store.space().unwrap_or_default();
+            Ok::<_, crate::Error>((free, size, store.has_room().map_err(|error| error.to_string())))
+        });
+        let (tier_free, tier_size, room) = room.await.unwrap_or_else(|error| (0, 0, Err(error.to_string())));
+        let tier = match room {
             Ok(()) => check("tier", true, format!("{tier_free} bytes free")),
-            Err(error) => check("tier", false, error.to_string()),
+            Err(error) => check("tier", false, error),
         };
         let stopping = self.0.stopping.is_cancelled();
-        let object = match tokio::time::timeout(Duration::from_secs(3), self.0.target.probe()).await {
-            Ok(Ok(())) => check("object", true, "answers".into()),
-            Ok(Err(error)) => check("object", false, error.to_string()),
-            Err(_) => check("object", false, "no answer within 3 s".into()),
-        };
+        let object = self.object_health().await;
         let checks = vec![
             check("index", !broken, index.into()),
             tier,
@@ -72,6 +83,30 @@ impl Host {
             saves: self.0.store.open_saves() as u64,
             jobs: self.0.queue.len() as u64,
             object: self.0.target.to_string(),
+        }
+    }
+
+    /// What the object store said lately, or says now. Who asks may stop waiting; the asking goes on to its end and leaves
+    /// nothing in the bucket.
+    async fn object_health(&self) -> Check {
+        let late = Check { name: "object", ok: false, detail: format!("no answer within {} s", PATIENCE.as_secs()) };
+        let host = self.clone();
+        let ask = tokio::spawn(async move {
+            let mut last = host.0.probe.lock().await;
+            let now = host.0.clock.monotonic();
+            if let Some((_, check)) = last.as_ref().filter(|(at, _)| now.saturating_sub(*at) < BELIEVED) {
+                return check.clone();
+            }
+            let check = match host.0.target.probe().await {
+                Ok(()) => Check { name: "object", ok: true, detail: "answers".into() },
+                Err(error) => Check { name: "object", ok: false, detail: error.to_string() },
+            };
+            *last = Some((host.0.clock.monotonic(), check.clone()));
+            check
+        });
+        match tokio::time::timeout(PATIENCE, ask).await {
+            Ok(Ok(check)) => check,
+            _ => late,
         }
     }
 }

@@ -1,4 +1,8 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use tidegate_core::{Clock, Code, Event, HostName, Seq};
 use tidegate_replica::Target;
@@ -7,7 +11,8 @@ use tidegate_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Result, bots::Bots, discover::Discovered, error::blocking, jobs::Queue, readers::Readers, restores::Restores,
+    Error, Result, bots::Bots, discover::Discovered, error::blocking, health::Probe, jobs::Queue, readers::Readers,
+    restores::Restores,
 };
 
 /// How a host is set up, beside the parts it is given.
@@ -41,6 +46,9 @@ pub(crate) struct Inner {
     pub(crate) restores: Restores,
     pub(crate) bots: Bots,
     pub(crate) discovered: Discovered,
+    /// Jobs that operators asked for since the start.
+    pub(crate) asked: AtomicU64,
+    pub(crate) probe: Probe,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
 }
@@ -72,6 +80,8 @@ impl Host {
             restores: Restores::default(),
             bots: Bots::default(),
             discovered: Discovered::default(),
+            asked: AtomicU64::new(0),
+            probe: Probe::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }));
@@ -136,12 +146,13 @@ impl Host {
     }
 }
 
-/// Removes abandoned saves, about every second.
+/// Removes abandoned saves and restores, about every second.
 async fn reap(host: Host) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
+        host.reap_restores().await;
         let store = host.0.store.clone();
         if let Err(error) = blocking(move || store.reap()).await {
             tracing::error!(%error, "abandoned saves could not be removed");

@@ -22,6 +22,7 @@ mod health;
 mod host;
 mod jobs;
 mod maintain;
+mod newest;
 mod readers;
 mod restores;
 mod saves;

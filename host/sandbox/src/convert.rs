@@ -4,7 +4,8 @@ use tidegate_core as core;
 
 use crate::{
     bindings::tidegate::bot::types::{
-        Checkpoint, CheckpointRef, Event, JobOutcome, Metric, Occurrence, Pruned, Replicated, ShardRef, Tier,
+        Checkpoint, CheckpointRef, Corruption, Event, JobOutcome, Metric, Occurrence, Pruned, Replicated, ShardRef,
+        Tier,
     },
     bounds::shortened,
 };
@@ -57,11 +58,13 @@ fn occurrence(kind: &core::EventKind) -> Option<Occurrence> {
             let (effect, detail) = (effect.as_str().to_owned(), shortened(detail, DETAIL_BYTES));
             Occurrence::JobFinished(JobOutcome { effect, run: name(run), step: step.get(), ok: *ok, detail })
         }
-        Kind::BotQuarantined { .. }
-        | Kind::CheckpointFound { .. }
-        | Kind::ShardCorrupt { .. }
-        | Kind::Pinned { .. }
-        | Kind::Unpinned { .. } => return None,
+        Kind::ShardCorrupt { run, step, rank, tier: on, .. } => {
+            let (rank, tier) = (rank.get(), tier(*on));
+            Occurrence::ShardCorrupt(Corruption { run: name(run), step: step.get(), rank, tier })
+        }
+        Kind::BotQuarantined { .. } | Kind::CheckpointFound { .. } | Kind::Pinned { .. } | Kind::Unpinned { .. } => {
+            return None;
+        }
     })
 }
 

@@ -1,7 +1,8 @@
 //! Copies each complete checkpoint to object storage, soon but not all hosts at once.
 //!
 //! A checkpoint is asked for when it is complete. What was missed (the bot was not there yet, the target was down for
-//! hours) is asked for when the bot starts, and when a copy of the same run has arrived: then the target works again.
+//! days) is asked for when the bot or the host starts, and when a copy of the same run has arrived: then the target works
+//! again. A copy that was found damaged is asked for anew.
 
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ impl Bot for Replicate {
                 ask(event, settings, &it.run, it.step, "every rank has committed")?;
             }
             Occurrence::CheckpointReplicated(it) => catch_up(event, settings, &it.run)?,
+            // A copy on the target that was found damaged is mended from the one that is left.
+            Occurrence::ShardCorrupt(it) if it.tier == Tier::Object => catch_up(event, settings, &it.run)?,
             Occurrence::Started => {
                 for run in checkpoints::runs(RUNS)? {
                     catch_up(event, settings, &run)?;

@@ -1,6 +1,6 @@
 use tidegate_sdk::{
     JobOutcome,
-    testing::{Cluster, Effect, checkpoint, complete, incomplete, json, on, replicated},
+    testing::{Cluster, Effect, checkpoint, complete, corrupt, incomplete, json, on, replicated},
 };
 
 use super::*;
@@ -64,6 +64,14 @@ fn a_copy_that_arrives_brings_the_missing_ones_of_its_run_along() {
     assert_eq!((asked[0].run(), steps(&asked)), ("gpt", vec![1]));
     cluster.carry_out(&asked);
     assert_eq!(cluster.handle::<Replicate>(replicated("gpt", 1), json!({})).unwrap(), []);
+}
+
+#[test]
+fn a_copy_on_the_target_that_was_found_damaged_is_asked_for_anew() {
+    let cluster = Cluster::new();
+    cluster.put(Checkpoint { verified: vec![Tier::Nvme], ..on(&[Tier::Nvme, Tier::Object], checkpoint("gpt", 1)) });
+    assert_eq!(steps(&cluster.handle::<Replicate>(corrupt("gpt", 1, Tier::Object), json!({})).unwrap()), [1]);
+    assert_eq!(cluster.handle::<Replicate>(corrupt("gpt", 1, Tier::Nvme), json!({})).unwrap(), []);
 }
 
 #[test]

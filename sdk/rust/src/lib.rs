@@ -68,7 +68,8 @@ pub mod testing;
 mod tier;
 
 pub use bindings::tidegate::bot::types::{
-    Checkpoint, CheckpointRef, Event, JobOutcome, Metric, Occurrence, Pruned, Refusal, Replicated, ShardRef, Tier,
+    Checkpoint, CheckpointRef, Corruption, Event, JobOutcome, Metric, Occurrence, Pruned, Refusal, Replicated,
+    ShardRef, Tier,
 };
 #[doc(hidden)]
 pub use bot::glue;

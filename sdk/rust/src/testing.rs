@@ -21,5 +21,5 @@ mod world;
 
 pub use cluster::Cluster;
 pub use effect::Effect;
-pub use made::{checkpoint, complete, incomplete, on, replicated, sealed, with_metric};
+pub use made::{checkpoint, complete, corrupt, incomplete, on, replicated, sealed, with_metric};
 pub use serde_json::json;

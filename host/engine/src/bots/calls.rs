@@ -77,7 +77,7 @@ impl EventCalls {
         let size = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, |value| (key.len() + value.len()) as i64);
         let before = self.state(key)?;
         let grown = self.group.grown + size(&value) - size(&before);
-        let bytes = self.bot.record.state_bytes.saturating_add_signed(grown);
+        let bytes = self.bot.ledger().state_bytes.saturating_add_signed(grown);
         let most = self.bot.record.grants.state_bytes();
         if value.is_some() && bytes > most {
             return Err(Refusal::new(Why::OverQuota, format!("the state would have {bytes} bytes of {most}")));

@@ -100,7 +100,7 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
     }
     let (handled, effects) = (group.handled, group.effects.len() as u64);
     let record = bot.record.clone();
-    let Some(jobs) = host.0.store.index().write(move |tx| group.write(tx, &record))? else {
+    let Some((jobs, state_bytes)) = host.0.store.index().write(move |tx| group.write(tx, &record))? else {
         // Changed or removed: the next version has its own task.
         bot.stop.cancel();
         return Ok((cursor, written, Ended::Even));
@@ -109,6 +109,7 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
     let mut ledger = bot.ledger();
     // Together: who sees the cursor at the end sees all that was handled.
     ledger.cursor = at;
+    ledger.state_bytes = state_bytes;
     ledger.handled += handled;
     ledger.effects += effects;
     Ok((at, at, ended))

@@ -35,9 +35,9 @@ pub(super) fn state_key(record: &Record, key: &str) -> Vec<u8> {
 }
 
 impl Group {
-    /// Effects, state and cursor in one change: all of it, or none. Returns the jobs to queue; none at all if the bot was
-    /// changed or removed meanwhile, whose next version then handles these events.
-    pub(super) fn write(self, tx: &mut Tx<'_>, bot: &Record) -> Result<Option<Vec<Job>>> {
+    /// Effects, state and cursor in one change: all of it, or none. Returns the jobs to queue and the size of the state;
+    /// nothing at all if the bot was changed or removed meanwhile, whose next version then handles these events.
+    pub(super) fn write(self, tx: &mut Tx<'_>, bot: &Record) -> Result<Option<(Vec<Job>, u64)>> {
         let key = bot.name.as_str().as_bytes();
         let Some(mut record) = tx.get::<Record>(Space::Bots, key)? else { return Ok(None) };
         if record.installed != bot.installed || record.quarantined.is_some() {
@@ -55,7 +55,7 @@ impl Group {
         record.cursor = self.cursor;
         record.state_bytes = record.state_bytes.saturating_add_signed(self.grown);
         tx.put(Space::Bots, key, &record)?;
-        Ok(Some(jobs))
+        Ok(Some((jobs, record.state_bytes)))
     }
 }
 

@@ -12,15 +12,24 @@ use crate::{Error, Host, Result, error::blocking};
 
 /// Installed bots at once.
 const MOST: usize = 1024;
+/// Whose name no bot may have.
+const OPERATOR: &str = "operator";
 
 fn unknown(name: &BotName) -> Error {
     Error::new(Code::UnknownBot, format!("bot {name} is not installed"))
 }
 
 impl Host {
-    /// Puts the bots of the index to work.
+    /// Puts the bots of the index to work, and tells each that it starts: it may have missed something, such as a job that
+    /// gave up while the object store was away.
     pub(crate) async fn start_bots(&self) -> Result<()> {
         let records: Vec<Record> = self.0.store.index().view().all(Space::Bots, MOST)?;
+        let at_work = records.iter().filter(|record| record.quarantined.is_none());
+        let started: Vec<_> =
+            at_work.map(|it| EventKind::BotStarted { bot: it.name.clone(), plugin: it.plugin }).collect();
+        let tell =
+            move |tx: &mut Tx<'_>| started.into_iter().try_for_each(|it| Ok::<_, Error>(tx.append(it).map(drop)?));
+        self.0.store.index().write_async(tell).await?;
         for record in records {
             let name = record.name.clone();
             // One that can't start stands still; the others and the host do not.
@@ -35,7 +44,7 @@ impl Host {
         let host = self.clone();
         let digest = record.plugin;
         let plugin = blocking(move || host.load_plugin(digest)).await?;
-        let ledger = Ledger { cursor: record.cursor, ..Ledger::default() };
+        let ledger = Ledger { cursor: record.cursor, state_bytes: record.state_bytes, ..Ledger::default() };
         let stop = self.0.stopping.child_token();
         let bot = Arc::new(Running { record, plugin, ledger: ledger.into(), stop });
         self.0.bots.replace(bot.clone());
@@ -65,6 +74,10 @@ impl Host {
                 Code::BadRequest,
                 format!("triggers.events: there is no {kind:?}; there are {known}"),
             ));
+        }
+        if name.as_str() == OPERATOR {
+            let detail = format!("{OPERATOR} stands for people in pins and jobs: give the bot another name");
+            return Err(Error::new(Code::BadName, detail));
         }
         let settings = spec.settings.to_string();
         if settings.len() > limits::SETTINGS_BYTES {
@@ -197,6 +210,9 @@ pub(crate) fn slowest_cursor(view: &View) -> Result<Option<Seq>> {
 fn write_installed(tx: &mut Tx<'_>, mut record: Record) -> Result<Record> {
     let key = record.name.as_str().as_bytes().to_vec();
     let before: Option<Record> = tx.get(Space::Bots, &key)?;
+    if before.is_none() && tx.count(Space::Bots, MOST)? >= MOST {
+        return Err(Error::new(Code::TooMany, format!("{MOST} bots are installed: remove one")));
+    }
     let started = EventKind::BotStarted { bot: record.name.clone(), plugin: record.plugin };
     record.installed = tx.append(started)?;
     record.cursor = record.installed - 1;

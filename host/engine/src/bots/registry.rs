@@ -15,10 +15,12 @@ const LINES: usize = 64;
 /// Compiled components that are kept.
 const COMPILED: usize = 64;
 
-/// What is known of a bot since the host started. It is lost with the host; what matters is in the index.
+/// What is known of a bot since it was put to work. It is lost with the host; what matters is in the index.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) cursor: Seq,
+    /// Bytes of its state, keys and values, as they are written.
+    pub(super) state_bytes: u64,
     pub(super) handled: u64,
     pub(super) effects: u64,
     pub(super) faults: u64,

@@ -1,9 +1,10 @@
-use tidegate_core::{Checkpoint, Effect};
-use tidegate_core::{EffectId, EffectKind, Job, Refusal, RunName, Step, Tier, Why, guard};
+use std::time::Duration;
+
+use tidegate_core::{Checkpoint, Effect, EffectId, EffectKind, Job, Refusal, Tier, Why, guard};
 use tidegate_store::{Tx, View};
 
 use super::put;
-use crate::{Error, Host, Result};
+use crate::{Error, Host, Result, newest::Newest};
 
 impl Host {
     /// The guard: whether an effect may be accepted now, and why. Grants are not its matter: operators need none.
@@ -21,34 +22,27 @@ impl Host {
             return Err(Refusal::new(Why::Unnecessary, format!("job {job} is doing this")));
         }
         match &effect.kind {
-            EffectKind::Replicate { target, .. } => {
+            EffectKind::Replicate { target, not_before, .. } => {
                 if target != self.0.target.name() {
                     return Err(Refusal::new(Why::NotFound, format!("there is no target {target}")));
                 }
-                admit_replicate(&checkpoint)
+                admit_replicate(&checkpoint, not_before.since(self.0.clock.now()))
             }
             EffectKind::Prune { tier } => {
-                let newest = view.newest_complete(run).map_err(unavailable)?.map(|newest| newest.step);
+                let newest = Newest::in_view(view, run).map_err(unavailable)?;
                 guard::admit_prune(&checkpoint, *tier, &self.around(run, step, newest))
             }
             EffectKind::Pin | EffectKind::Unpin => Ok("pins are always admitted".into()),
         }
     }
 
-    pub(crate) fn around(&self, run: &RunName, step: Step, newest: Option<Step>) -> guard::Surroundings {
-        guard::Surroundings {
-            newest_complete: newest,
-            wanted_copies: self.0.options.wanted_copies,
-            being_read: self.0.readers.is_read(run, step),
-        }
-    }
-
     /// Writes an operator's effect down as a job. Durable when it returns.
     pub(crate) fn accept_from_operator(&self, effect: Effect) -> Result<EffectId> {
+        // Counted: changes of one group share their time and their place in the journal.
+        let nth = self.0.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let accept = move |tx: &mut Tx<'_>| {
             let (now, at) = (tx.now(), tx.next_seq());
-            // Unique: the same operator can't ask twice in one nanosecond for one and the same thing.
-            let seed = (u128::from(now.0) << 64) ^ u128::from(at) ^ (u128::from(effect.step.get()) << 40);
+            let seed = (u128::from(now.0) << 64) | u128::from(nth);
             let job = Job::accept(EffectId::of_operator(seed), "operator".into(), effect, now, at);
             put(tx, &job)?;
             Ok::<_, Error>(job)
@@ -60,8 +54,14 @@ impl Host {
     }
 }
 
-fn admit_replicate(checkpoint: &Checkpoint) -> Result<String, Refusal> {
+/// A copy that waits keeps others from being asked for: not for ever.
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+fn admit_replicate(checkpoint: &Checkpoint, wait: Duration) -> Result<String, Refusal> {
     let name = format!("{} step {}", checkpoint.run, checkpoint.step);
+    if wait > LONGEST_WAIT {
+        return Err(Refusal::new(Why::Invalid, format!("{name}: not-before is more than a week away")));
+    }
     if checkpoint.complete.is_none() {
         return Err(Refusal::new(Why::Unavailable, format!("{name} is not complete yet")));
     }

@@ -1,7 +1,7 @@
 use tidegate_core::{Checkpoint, Code, EventKind, Job, Outcome, Refusal, Tier, Why, guard};
 use tidegate_store::Tx;
 
-use crate::{Error, Host, Result, error::blocking};
+use crate::{Error, Host, Result, error::blocking, newest::Newest};
 
 /// What the guard's word means for a job that was admitted before.
 fn outcome_of(refusal: &Refusal) -> Outcome {
@@ -30,7 +30,7 @@ impl From<tidegate_store::Error> for Stop {
 fn ask_again(host: &Host, tx: &Tx<'_>, found: Option<&Checkpoint>, tier: Tier) -> Result<String, Stop> {
     let gone = || Stop::Refused(Refusal::new(Why::Unnecessary, "the checkpoint is not known any more"));
     let checkpoint = found.ok_or_else(gone)?;
-    let newest = tx.newest_complete(&checkpoint.run)?;
+    let newest = Newest::in_change(tx, &checkpoint.run)?;
     let around = host.around(&checkpoint.run, checkpoint.step, newest);
     guard::admit_prune(checkpoint, tier, &around).map_err(Stop::Refused)
 }

@@ -1,12 +1,7 @@
-use std::time::Duration;
-
 use tidegate_core::{Checkpoint, EventKind, Job, Outcome, Rank, Tier};
 use tidegate_store::Tx;
 
 use crate::{Error, Host, Result, error::blocking, track::Track};
-
-/// Digests are made at gigabytes a second; a shard that has none after this long is asked for again later.
-const SEALED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Copies a checkpoint's shards to the target and notes them as verified there.
 pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
@@ -50,30 +45,22 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
     }
 }
 
-/// The checkpoint, once all its shards here have digests; none if a shard is on no tier any more.
+/// The checkpoint, with digests of all its shards, which are made now if they are not; none if a shard is on no tier any
+/// more.
 async fn sealed(host: &Host, job: &Job) -> Result<Option<Checkpoint>> {
-    let mut head = host.0.store.index().head();
-    let wait = async {
-        loop {
-            head.mark_unchanged();
-            let checkpoint = host.0.store.index().view().checkpoint(&job.effect.run, job.effect.step)?;
-            let Some(checkpoint) = checkpoint else { return Ok(None) };
-            let copy = |tier| move |shard: &tidegate_core::Shard| shard.copy(tier).is_some();
-            let mut shards = checkpoint.shards.values();
-            if shards.any(|shard| !copy(Tier::Nvme)(shard) && !copy(Tier::Object)(shard)) {
-                return Ok(None);
-            }
-            let ready = checkpoint.shards.values().all(|s| s.verified(Tier::Nvme) || s.verified(Tier::Object));
-            if ready {
-                return Ok(Some(checkpoint));
-            }
-            if head.changed().await.is_err() {
-                return Err(tidegate_store::Error::Closing.into());
+    let (store, run, step) = (host.0.store.clone(), job.effect.run.clone(), job.effect.step);
+    blocking(move || {
+        let Some(checkpoint) = store.index().view().checkpoint(&run, step)? else { return Ok(None) };
+        for (rank, shard) in &checkpoint.shards {
+            if !shard.verified(Tier::Nvme) && !shard.verified(Tier::Object) {
+                store.seal_now(&run, step, *rank)?;
             }
         }
-    };
-    let late = || Error::new(tidegate_core::Code::Internal, "its digests are not made yet");
-    tokio::time::timeout(SEALED_WITHIN, wait).await.map_err(|_| late())?
+        let sealed = store.index().view().checkpoint(&run, step)?;
+        let ready = |it: &Checkpoint| it.shards.values().all(|s| s.verified(Tier::Nvme) || s.verified(Tier::Object));
+        Ok::<_, Error>(sealed.filter(ready))
+    })
+    .await
 }
 
 async fn ship(

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tidegate_core::{Checkpoint, Clock, Code, Metrics, RunName, Step, WorldSize};
+use tidegate_store::{Watched, Writer};
 use tokio::sync::watch;
 
 use super::{RestoreInfo, RestoreState};
@@ -16,6 +17,8 @@ use crate::{Error, Result, track::Track};
 
 /// Restores that are remembered, running or not.
 const MOST: usize = 1024;
+/// How long a directory of the host's stays whose owner the kernel does not know (it was asked for over TCP).
+const UNOWNED: Duration = Duration::from_secs(24 * 3600);
 
 /// A restore while it is known. Clones are the same restore.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub(crate) struct Entry {
     pub(super) path: PathBuf,
     /// Whether the host made the directory, and removes it.
     pub(super) ours: bool,
+    /// The process that asked: with it goes a directory of the host's.
+    owner: Option<Arc<Watched>>,
     pub(super) track: Track,
     nvme: Arc<AtomicU64>,
     object: Arc<AtomicU64>,
@@ -36,13 +41,21 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(checkpoint: &Checkpoint, path: PathBuf, ours: bool, bytes: u64, began: Duration) -> Self {
+    pub(super) fn new(
+        checkpoint: &Checkpoint,
+        path: PathBuf,
+        ours: bool,
+        owner: Option<Writer>,
+        bytes: u64,
+        began: Duration,
+    ) -> Self {
+        let owner = owner.and_then(Watched::open).map(Arc::new);
         let track = Track::default();
         track.set_total(bytes);
         let (run, step, world_size) = (checkpoint.run.clone(), checkpoint.step, checkpoint.world_size);
         let metrics = checkpoint.metrics.clone();
         let (nvme, object, end) = (Arc::default(), Arc::default(), watch::Sender::new(None));
-        Self { run, step, world_size, metrics, bytes, began, path, ours, track, nvme, object, end }
+        Self { run, step, world_size, metrics, bytes, began, path, ours, owner, track, nvme, object, end }
     }
 
     pub(super) fn came_from(&self, nvme: u64, object: u64) {
@@ -53,6 +66,15 @@ impl Entry {
     pub(super) fn finish(&self, outcome: Result<()>, now: Duration) {
         let state = outcome.map_or_else(RestoreState::Failed, |()| RestoreState::Done);
         self.end.send_replace(Some((state, now.saturating_sub(self.began))));
+    }
+
+    /// Whether nobody will release the directory that the host made.
+    fn abandoned(&self, now: Duration) -> bool {
+        let old = || {
+            let end = self.end.borrow().as_ref().map(|(_, elapsed)| self.began.saturating_add(*elapsed));
+            end.is_some_and(|end| now.saturating_sub(end) > UNOWNED)
+        };
+        self.ours && self.owner.as_ref().map_or_else(old, |owner| owner.is_gone())
     }
 
     /// Completes when it has ended.
@@ -115,6 +137,11 @@ impl Restores {
         }
         entries.insert(id, entry);
         Ok(())
+    }
+
+    pub(super) fn abandoned(&self, now: Duration) -> Vec<String> {
+        let entries = self.entries();
+        entries.iter().filter(|(_, entry)| entry.abandoned(now)).map(|(id, _)| id.clone()).collect()
     }
 
     pub(super) fn get(&self, id: &str) -> Result<Entry> {

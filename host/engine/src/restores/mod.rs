@@ -1,5 +1,6 @@
 //! Checkpoints back into directories. A restore is asked, watched and released; the host forgets it when it is released
-//! or stops. It holds its checkpoint against every prune while it runs.
+//! or stops. A directory that the host made goes with the process that asked, at the latest: a trainer that is killed
+//! leaves no copy behind. A restore holds its checkpoint against every prune while it runs.
 
 mod book;
 mod work;
@@ -21,7 +22,8 @@ pub struct RestoreRequest {
     pub step: Option<Step>,
     /// Whose shares; none means all.
     pub ranks: Option<Vec<Rank>>,
-    /// An absolute directory that does not exist, in one that does. None: one on the tier, removed at the release.
+    /// An absolute directory that does not exist, in one that does. None: one on the tier, removed at the release or when
+    /// its owner is gone.
     pub into: Option<PathBuf>,
     /// Who asks, if the kernel knows: the directory will be theirs, and nobody else can read it. None: the host's own.
     pub owner: Option<Writer>,
@@ -91,13 +93,11 @@ impl Host {
         let bytes =
             checkpoint.shards.iter().filter(|(rank, _)| ranks.contains(rank)).map(|(_, shard)| shard.bytes).sum();
         let (id, now) = self.0.restores.name(self.0.clock.as_ref());
-        let path = into.clone().unwrap_or_else(|| self.0.store.restore_dir(&id));
+        let ours = into.is_none();
+        let path = into.unwrap_or_else(|| self.0.store.restore_dir(&id));
         // On the tier it competes with saves; elsewhere the restore itself looks at the free space.
-        let room = match into {
-            None => Some(self.0.store.promise_room(work::partial(&path), bytes)?),
-            Some(_) => None,
-        };
-        let entry = book::Entry::new(&checkpoint, path, into.is_none(), bytes, now);
+        let room = ours.then(|| self.0.store.promise_room(work::partial(&path), bytes)).transpose()?;
+        let entry = book::Entry::new(&checkpoint, path, ours, request.owner, bytes, now);
         self.0.restores.add(id.clone(), entry.clone())?;
         let host = self.clone();
         let name = id.clone();
@@ -133,6 +133,16 @@ impl Host {
         let entry = self.0.restores.get(id)?;
         let _ = tokio::time::timeout(wait, entry.ended()).await;
         Ok(entry.info(id, self.0.clock.monotonic()))
+    }
+
+    /// Releases what nobody will release: directories of the host's whose process is gone.
+    pub(crate) async fn reap_restores(&self) {
+        for id in self.0.restores.abandoned(self.0.clock.monotonic()) {
+            tracing::info!(id, "the process that asked for a restore is gone; its directory is removed");
+            if let Err(error) = self.release_restore(&id).await {
+                tracing::warn!(id, %error, "an abandoned restore could not be removed");
+            }
+        }
     }
 
     /// Forgets a restore: one that runs is called off, a directory that the host made is removed, one that was asked for

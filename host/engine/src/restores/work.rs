@@ -149,9 +149,10 @@ async fn note_damage(host: &Host, checkpoint: &Checkpoint, rank: Rank, damaged: 
                 let note = move |tx: &mut Tx<'_>| {
                     let Some(mut checkpoint) = tx.checkpoint(&run, step)? else { return Ok(()) };
                     let at = tx.append(EventKind::ShardCorrupt { run, step, rank, tier, detail })?;
-                    if let Some(shard) = checkpoint.shards.get_mut(&rank).filter(|shard| shard.verified(tier)) {
-                        shard.drop_copy(tier, at);
-                        shard.add_copy(tier, at, false);
+                    let counted = checkpoint.shards.get(&rank).is_some_and(|shard| shard.verified(tier));
+                    if counted && checkpoint.damaged(tier, rank, at) {
+                        // Not all of it may be damaged: it can be tried, and is mended by the next copy.
+                        checkpoint.shards.entry(rank).and_modify(|shard| shard.add_copy(tier, at, false));
                     }
                     tx.put_checkpoint(&checkpoint)?;
                     Ok::<_, Error>(())

@@ -33,7 +33,8 @@ impl Fixture {
         let mut options = tidegate_store::Options::new(dir.path().join("tier"), "h".parse().unwrap());
         options.reserve_bytes = 0;
         options.wanted_copies = 2;
-        let (store, _) = Store::open(options, clock.clone()).unwrap();
+        let at = clock.clone();
+        let (store, _) = tokio::task::spawn_blocking(move || Store::open(options, at)).await.unwrap().unwrap();
         let url = format!("file://{}", dir.path().join("object").display());
         let name: TargetName = "default".parse().unwrap();
         let target = Target::open(name, &url, tidegate_replica::Options::default()).unwrap();

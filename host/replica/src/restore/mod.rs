@@ -107,7 +107,7 @@ pub async fn restore(
     let mut result = Restored::default();
     let mut origins = Vec::new();
     for source in sources {
-        match Origin::open(source, body).await {
+        match Origin::open(source, body).await? {
             Ok(origin) => origins.push(origin),
             Err(damage) => result.damaged.push(damage),
         }

@@ -3,7 +3,7 @@
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use object_store::path::Path;
-use tidegate_core::{Body, FileEntry, Tier};
+use tidegate_core::{Body, FileEntry, Tier, damage::is_damage};
 
 use super::{Damage, Source};
 use crate::{
@@ -20,18 +20,27 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    pub(super) async fn open(source: &Source<'_>, body: &Body) -> Result<Self, Damage> {
+    /// Opens a source. One that is damaged as a whole is told in the inner result.
+    ///
+    /// # Errors
+    /// A host that can't open anything now: its memory or its descriptors are used up.
+    pub(super) async fn open(source: &Source<'_>, body: &Body) -> Result<Result<Self, Damage>, Error> {
         match source {
             Source::Dir(path) => {
-                let path = path.to_path_buf();
-                let opened = blocking(move || beneath::directory(&path).map_err(Error::local("open", path))).await;
-                let missing =
-                    |error: Error| Damage { tier: Tier::Nvme, file: ".".into(), block: 0, detail: error.to_string() };
-                opened.map(|root| Self::Dir(Arc::new(root))).map_err(missing)
+                let place = path.to_path_buf();
+                let opened = blocking(move || Ok(beneath::directory(&place))).await?;
+                match opened {
+                    Ok(root) => Ok(Ok(Self::Dir(Arc::new(root)))),
+                    Err(error) if is_damage(&error) => {
+                        let detail = format!("could not open {}: {error}", path.display());
+                        Ok(Err(Damage { tier: Tier::Nvme, file: ".".into(), block: 0, detail }))
+                    }
+                    Err(error) => Err(Error::local("open", *path)(error)),
+                }
             }
             Source::Target(target) => {
                 let prefix = target.0.layout.data(&body.run, body.step, body.rank);
-                Ok(Self::Target { target: (*target).clone(), prefix })
+                Ok(Ok(Self::Target { target: (*target).clone(), prefix }))
             }
         }
     }
@@ -57,7 +66,8 @@ impl Origin {
                 let (root, path) = (Arc::clone(root), file.path.clone());
                 blocking(move || match fill(&root, &path, span, &mut into) {
                     Ok(()) => Ok(Read::Bytes(into)),
-                    Err(error) => Ok(Read::Absent(error.to_string())),
+                    Err(error) if is_damage(&error) => Ok(Read::Absent(error.to_string())),
+                    Err(error) => Err(Error::local("read", path.as_path())(error)),
                 })
                 .await
             }

@@ -106,6 +106,7 @@ impl Target {
     ) -> Result<Shipped, Error> {
         let total = body.bytes();
         progress.begin(total);
+        let data = self.0.layout.data(&body.run, body.step, body.rank);
         let manifest = self.0.layout.manifest(&body.run, body.step, body.rank);
         let bad = |detail: String| Error::Manifest { object: manifest.to_string(), detail };
         let payload = body.encode().map_err(|error| bad(error.to_string()))?;
@@ -129,23 +130,31 @@ impl Target {
             }
             Some((there, _)) if trust == Trust::Manifest => {
                 progress.add(total);
+                self.remove_temporaries(&data).await?;
                 return Ok(Shipped { bytes: 0, reused: total, verified: there.note });
             }
             _ => {}
         }
-        let shipped = self.ship_files(body, dir, progress).await?;
+        let shipped = self.ship_files(body, dir, progress, trust).await?;
         let envelope = Envelope::new(payload, shipped.verified.clone(), metrics.clone()).map_err(bad)?;
         self.create_envelope(&manifest, &envelope, MANIFEST_BYTES, token).await?;
-        let data = self.0.layout.data(&body.run, body.step, body.rank);
-        if let Some(data) = self.file_of(&data) {
-            blocking(move || local::remove_temporaries(&data).map_err(Error::local("clean", data))).await?;
-        }
+        self.remove_temporaries(&data).await?;
         Ok(shipped)
     }
 
-    async fn ship_files(&self, body: &Body, dir: &Path, progress: &Progress) -> Result<Shipped, Error> {
+    /// In a directory: removes what killed uploads left right below a prefix.
+    pub(crate) async fn remove_temporaries(&self, prefix: &object_store::path::Path) -> Result<(), Error> {
+        let Some(dir) = self.file_of(prefix) else { return Ok(()) };
+        blocking(move || local::remove_temporaries(&dir).map_err(Error::local("clean", dir))).await
+    }
+
+    async fn ship_files(&self, body: &Body, dir: &Path, progress: &Progress, trust: Trust) -> Result<Shipped, Error> {
         let token = progress.token();
-        let method = token.run_until_cancelled(self.method()).await.ok_or(Error::Cancelled)??.clone();
+        let method = match token.run_until_cancelled(self.method()).await.ok_or(Error::Cancelled)?? {
+            // What rotted has kept its size.
+            Method::Size if trust == Trust::Nothing => Method::Reread,
+            method => method.clone(),
+        };
         let options = &self.0.options;
         let prefix = self.0.layout.data(&body.run, body.step, body.rank);
         let objects = plan::objects(body, &prefix, self);

@@ -4,6 +4,7 @@ use std::{fs::File, io, sync::Arc};
 
 use bytes::Bytes;
 use object_store::{ObjectStoreExt, PutPayload};
+use tidegate_core::damage::is_damage;
 
 use super::{Object, Shipping};
 use crate::{
@@ -74,21 +75,12 @@ pub(super) fn read_checked(shipping: &Shipping, file: &File, object: &Object, sp
 
 /// A file that is gone, cut off or no plain file is damage; a host that is out of memory or of file handles is not.
 fn unreadable(object: &Object, block: usize, error: io::Error) -> Error {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::OutOfMemory | Kind::Interrupted | Kind::PermissionDenied | Kind::ResourceBusy => passing(object, error),
-        _ if matches!(error.raw_os_error(), Some(code) if code == EMFILE || code == ENFILE) => passing(object, error),
-        _ => Error::LocalDamage {
-            file: object.file.to_string(),
-            block: block as u64,
-            detail: format!("it can't be read: {error}"),
-        },
+    if !is_damage(&error) {
+        return Error::Local { attempted: "read", path: object.file.as_path().to_owned(), source: error };
     }
-}
-
-const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
-const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
-
-fn passing(object: &Object, source: io::Error) -> Error {
-    Error::Local { attempted: "read", path: object.file.as_path().to_owned(), source }
+    Error::LocalDamage {
+        file: object.file.to_string(),
+        block: block as u64,
+        detail: format!("it can't be read: {error}"),
+    }
 }

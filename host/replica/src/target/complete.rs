@@ -24,6 +24,7 @@ impl Target {
     /// [`Error::Manifest`] if manifests contradict each other, [`Error::Conflict`] if another marker is there.
     pub async fn mark_complete(&self, run: &RunName, step: Step) -> Result<bool, Error> {
         if self.marked(run, step).await?.is_some() {
+            self.remove_temporaries(&self.0.layout.step(run, step)).await?;
             return Ok(true);
         }
         let mut all = self.all_ranks(run, step).await?;
@@ -42,6 +43,7 @@ impl Target {
         let marker = Marker::new(run.clone(), step, world_size, metrics, &shards).map_err(bad)?;
         let envelope = marker.encode().and_then(Envelope::plain).map_err(bad)?;
         self.create_envelope(&object, &envelope, MARKER_BYTES, &CancellationToken::new()).await?;
+        self.remove_temporaries(&self.0.layout.step(run, step)).await?;
         Ok(true)
     }
 

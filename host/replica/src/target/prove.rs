@@ -1,5 +1,6 @@
 //! What a server must be seen to do before anything is trusted to it.
 
+use futures::StreamExt;
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
 
 use super::{
@@ -61,6 +62,7 @@ impl Target {
         let wanted = self.0.options.verify;
         let fallback = if wanted == Verify::Size { Method::Size } else { Method::Reread };
         let wrong = |detail: &str| Error::Config { target: self.name().clone(), detail: detail.into() };
+        self.sweep_probes().await?;
         if matches!(self.0.kind, Kind::S3 { .. } | Kind::OtherCloud) && !self.honours_conditions().await? {
             return Err(wrong(
                 "the server ignores If-None-Match, so that one host could overwrite what another has committed: \
@@ -93,6 +95,26 @@ impl Target {
         }
         tracing::warn!(target = %self, "the server does not check checksums: every upload will be read back");
         Ok(Method::Reread)
+    }
+
+    /// Removes what hosts that died while they probed have left, by the store's own clock.
+    async fn sweep_probes(&self) -> Result<(), Error> {
+        /// Seconds: another host may be probing now.
+        const OLD: i64 = 3600;
+        /// What is beyond goes the next time.
+        const MOST: usize = 1000;
+        let own = self.0.layout.probe(&random());
+        let put = self.store().put(&own, PutPayload::from_static(b"probe")).await;
+        put.map_err(|error| self.failed("write", &own, error))?;
+        let prefix = self.0.layout.probe("");
+        let found: Vec<_> =
+            self.store().list(Some(&prefix)).take(MOST).filter_map(async |meta| meta.ok()).collect().await;
+        let now = found.iter().find(|meta| meta.location == own).map(|meta| meta.last_modified.timestamp());
+        let old = found.iter().filter(|meta| now.is_some_and(|now| now - meta.last_modified.timestamp() > OLD));
+        for meta in old {
+            self.remove(&meta.location).await?;
+        }
+        self.remove(&own).await
     }
 
     async fn honours_conditions(&self) -> Result<bool, Error> {

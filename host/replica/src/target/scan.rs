@@ -1,8 +1,10 @@
 //! What is there.
 
+use std::collections::HashMap;
+
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
-use tidegate_core::{Body, Digest, Metrics, Rank, RunName, Step, Timestamp};
+use object_store::{ObjectMeta, path::Path};
+use tidegate_core::{Body, Digest, FileEntry, Metrics, Rank, RunName, Step, Timestamp};
 
 use super::{Found, Target};
 use crate::{
@@ -17,7 +19,8 @@ const AT_ONCE: usize = 16;
 
 impl Target {
     /// The complete checkpoints of one run or of all, in the order of run and step. What is not complete on this target
-    /// is not named. A marker that can't be read is left out, with a warning: one rotten object must not hide the rest.
+    /// is not named. A marker that can't be read is left out, with a warning: one rotten object must not hide the rest. So
+    /// is a checkpoint whose objects are not all there with their sizes, such as one that somebody copied half.
     ///
     /// # Errors
     /// What the store says. An unreachable store is an error, never an empty list.
@@ -44,8 +47,51 @@ impl Target {
                 tracing::warn!(%error, "a checkpoint on the target is left out");
                 Ok(None)
             }
+            Ok(Some(found)) => match self.lacking(&found).await? {
+                None => Ok(Some(found)),
+                Some(lacking) => {
+                    tracing::warn!(%run, %step, lacking, "a checkpoint on the target is not whole and is left out");
+                    Ok(None)
+                }
+            },
             other => other,
         }
+    }
+
+    /// What a checkpoint that has its marker lacks: a manifest, or an object of the size that its manifest says. One
+    /// listing tells, but for shards with equal files, whose manifest is read.
+    async fn lacking(&self, found: &Found) -> Result<Option<String>, Error> {
+        let Found { run, step, .. } = found;
+        let prefix = self.0.layout.step(run, *step);
+        let listed: Vec<ObjectMeta> = self
+            .store()
+            .list(Some(&prefix))
+            .try_collect()
+            .await
+            .map_err(|error| self.failed("list", &prefix, error))?;
+        let sizes: HashMap<Path, u64> = listed.into_iter().map(|meta| (meta.location, meta.size)).collect();
+        for shard in &found.shards {
+            let manifest = self.0.layout.manifest(run, *step, shard.rank);
+            if !sizes.contains_key(&manifest) {
+                return Ok(Some(manifest.to_string()));
+            }
+            let data = self.0.layout.data(run, *step, shard.rank);
+            let there = sizes.iter().filter(|(path, _)| path.prefix_matches(&data));
+            if there.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size)) == shard.bytes {
+                continue;
+            }
+            let body = match self.body(run, *step, shard.rank).await {
+                Ok((body, digest)) if digest == shard.body => body,
+                Ok(_) | Err(Error::Manifest { .. } | Error::Missing { .. }) => return Ok(Some(manifest.to_string())),
+                Err(error) => return Err(error),
+            };
+            let object = |file: &FileEntry| data.clone().join(file.digest.to_string());
+            let lacks = |file: &&FileEntry| file.size > 0 && sizes.get(&object(file)) != Some(&file.size);
+            if let Some(file) = body.files.iter().find(lacks) {
+                return Ok(Some(object(file).to_string()));
+            }
+        }
+        Ok(None)
     }
 
     /// The checkpoint if it is complete here.

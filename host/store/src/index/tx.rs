@@ -66,6 +66,19 @@ impl Tx<'_> {
         self.own.insert((space, key.to_vec()), value);
     }
 
+    /// How many keys of a space are stored, counted up to `most`. What this group has written does not count yet.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn count(&self, space: Space, most: usize) -> Result<usize> {
+        let mut count = 0;
+        for item in self.spaces.of(space).iter().take(most) {
+            item.key()?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// Writes a fact into the journal and returns its place.
     ///
     /// # Errors
@@ -94,32 +107,32 @@ impl Tx<'_> {
         self.put(Space::Checkpoints, &checkpoint_key(&checkpoint.run, checkpoint.step), checkpoint)
     }
 
-    /// The newest complete checkpoint of a run that some tier holds, with what this group has written.
+    /// The newest checkpoint of a run that is as asked, with what this group has written.
     ///
     /// # Errors
     /// An index that can't be read, or a damaged record.
-    pub fn newest_complete(&self, run: &RunName) -> Result<Option<Step>> {
+    pub fn newest(&self, run: &RunName, is: impl Fn(&Checkpoint) -> bool) -> Result<Option<Step>> {
         let low = [run.as_str().as_bytes(), &[0]].concat();
         let high = [run.as_str().as_bytes(), &[1]].concat();
-        let written = |writes: &Writes| -> Result<Option<Step>> {
+        let written = |writes: &Writes, newer: &Writes| -> Result<Option<Step>> {
             let mut newest = None;
-            for (_, value) in writes.range((Space::Checkpoints, low.clone())..(Space::Checkpoints, high.clone())) {
-                let Some(value) = value else { continue };
+            for (at, value) in writes.range((Space::Checkpoints, low.clone())..(Space::Checkpoints, high.clone())) {
+                let Some(value) = value.as_ref().filter(|_| !newer.contains_key(at)) else { continue };
                 let checkpoint: Checkpoint = cbor::decode(value, RECORD_BYTES)?;
-                newest = newest.max(checkpoint.restorable().then_some(checkpoint.step));
+                newest = newest.max(is(&checkpoint).then_some(checkpoint.step));
             }
             Ok(newest)
         };
-        let newest = written(self.group)?.max(written(&self.own)?);
-        for item in self.spaces.of(Space::Checkpoints).range(low..high).rev() {
+        let newest = written(self.group, &self.own)?.max(written(&self.own, &Writes::new())?);
+        for item in self.spaces.of(Space::Checkpoints).range(low.clone()..high.clone()).rev() {
             let (key, value) = item.into_inner()?;
             let at = (Space::Checkpoints, key.to_vec());
             if self.own.contains_key(&at) || self.group.contains_key(&at) {
                 continue;
             }
             let stored: Checkpoint = cbor::decode(&value, RECORD_BYTES)?;
-            if stored.restorable() || newest.is_some_and(|newest| newest >= stored.step) {
-                return Ok(newest.max(stored.restorable().then_some(stored.step)));
+            if is(&stored) || newest.is_some_and(|newest| newest >= stored.step) {
+                return Ok(newest.max(is(&stored).then_some(stored.step)));
             }
         }
         Ok(newest)

@@ -157,16 +157,14 @@ impl View {
         Ok(runs)
     }
 
-    /// The newest complete checkpoint of a run that some tier holds.
+    /// The newest checkpoint of a run that is as asked.
     ///
     /// # Errors
     /// An index that can't be read, or a damaged record.
-    pub fn newest_complete(&self, run: &RunName) -> Result<Option<Checkpoint>> {
+    pub fn newest(&self, run: &RunName, is: impl Fn(&Checkpoint) -> bool) -> Result<Option<Checkpoint>> {
         let mut newest = None;
         self.checkpoints(run, None, |checkpoint| {
-            if checkpoint.restorable() {
-                newest = Some(checkpoint);
-            }
+            newest = Some(checkpoint).filter(&is);
             newest.is_none()
         })?;
         Ok(newest)

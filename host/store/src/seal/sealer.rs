@@ -227,13 +227,13 @@ pub(crate) fn drop_damaged(
     detail: String,
 ) -> Result<bool> {
     let Some(mut checkpoint) = tx.checkpoint(run, step)? else { return Ok(false) };
-    let Some(shard) = checkpoint.shards.get_mut(&rank) else { return Ok(false) };
-    if shard.copy(Tier::Nvme).is_none_or(|copy| since.is_some_and(|since| copy.since != since)) {
+    let there = checkpoint.shards.get(&rank).and_then(|shard| shard.copy(Tier::Nvme));
+    if there.is_none_or(|copy| since.is_some_and(|since| copy.since != since)) {
         return Ok(false);
     }
     let kind = EventKind::ShardCorrupt { run: run.clone(), step, rank, tier: Tier::Nvme, detail };
     let at = tx.append(kind)?;
-    shard.drop_copy(Tier::Nvme, at);
+    checkpoint.damaged(Tier::Nvme, rank, at);
     tx.put_checkpoint(&checkpoint)?;
     Ok(true)
 }

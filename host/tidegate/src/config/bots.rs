@@ -54,7 +54,7 @@ pub(super) fn for_dev() -> Value {
             "plugin": "replicate.wasm",
             "settings": { "jitter_seconds": 0.0 },
             "grants": { "read": ["*"], "replicate": ["*"], "targets": ["default"] },
-            "triggers": { "events": ["checkpoint-complete", "checkpoint-replicated"] },
+            "triggers": { "events": ["checkpoint-complete", "checkpoint-replicated", "shard-corrupt"] },
         },
         "prune": {
             "plugin": "prune.wasm",

@@ -1,6 +1,6 @@
 //! Checkpoints and events in few words.
 
-use crate::{Checkpoint, CheckpointRef, Metric, Occurrence, Replicated, Tier};
+use crate::{Checkpoint, CheckpointRef, Corruption, Metric, Occurrence, Replicated, Tier};
 
 /// A complete checkpoint of two ranks and 1000 bytes, verified on NVMe.
 pub fn checkpoint(run: &str, step: u64) -> Checkpoint {
@@ -48,4 +48,9 @@ pub fn sealed(run: &str, step: u64) -> Occurrence {
 pub fn replicated(run: &str, step: u64) -> Occurrence {
     let (run, target) = (run.to_owned(), "default".to_owned());
     Occurrence::CheckpointReplicated(Replicated { run, step, target, bytes: 1000 })
+}
+
+/// The event that the share of rank 0 was found damaged on a tier.
+pub fn corrupt(run: &str, step: u64, tier: Tier) -> Occurrence {
+    Occurrence::ShardCorrupt(Corruption { run: run.to_owned(), step, rank: 0, tier })
 }
