@@ -100,6 +100,49 @@ async fn state_beyond_its_quota_is_refused_and_removed_with_the_bot() {
     assert!(fixture.host.bot(&"fits".parse().unwrap()).await.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_grows_over_many_events_up_to_its_quota_and_no_further() {
+    let fixture = Fixture::new().await;
+    // A key for each step: 1 byte, and a value of 8.
+    let top = format!(r#"{STATE_SET}"#);
+    let handle = "(if (i32.eq (local.get $what) (i32.const 1)) (then
+        (i64.store8 (i32.const 100) (i64.add (i64.const 64) (local.get $step)))
+        (call $state_set (i32.const 100) (i32.const 1) (i32.const 400) (i32.const 8) (i32.const 500))))";
+    let grants = Grants { state_bytes: Some(20), ..pin_grants() };
+    fixture.install("hoarder", component(&top, handle).unwrap(), grants, &["shard-committed"]).await;
+    for step in 1..=4 {
+        fixture.commit(step, 0, 1, &[("a", b"x")]).await;
+        // Each event is a group of its own.
+        fixture.caught_up("hoarder").await;
+    }
+    let held = |key| fixture.host.bot_state(&"hoarder".parse().unwrap(), key).unwrap().is_some();
+    assert_eq!(["A", "B", "C", "D"].map(held), [true, true, false, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_can_not_take_the_name_that_stands_for_people() {
+    let fixture = Fixture::new().await;
+    let plugin = fixture.host.add_plugin(writer("").into()).await.unwrap().digest;
+    let spec = tidegate_engine::BotSpec {
+        plugin,
+        settings: serde_json::json!({}),
+        grants: pin_grants(),
+        triggers: Default::default(),
+    };
+    let refused = fixture.host.install("operator".parse().unwrap(), spec).await.unwrap_err();
+    assert_eq!(refused.code, tidegate_core::Code::BadName);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_is_told_when_the_host_starts_again() {
+    let fixture = Fixture::new().await;
+    fixture.install("bot", writer(""), pin_grants(), &["shard-committed"]).await;
+    let first = fixture.event(|event| event.kind.name() == "bot-started").await;
+    let fixture = fixture.restart(|_| ()).await;
+    fixture.event(|event| event.kind.name() == "bot-started" && event.seq > first.seq).await;
+    assert_eq!(fixture.caught_up("bot").await.faults, 0);
+}
+
 /// The step in a bot's state.
 fn state_of(fixture: &Fixture, bot: &str) -> Option<u64> {
     let bytes = fixture.host.bot_state(&bot.parse().unwrap(), "k").unwrap();

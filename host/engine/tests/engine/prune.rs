@@ -59,3 +59,52 @@ async fn a_pin_holds_until_it_is_taken_back_and_survives_a_restart() {
     fixture.event(|e| e.kind.name() == "checkpoint-pruned" && format!("{:?}", e.kind).contains("Object")).await;
     assert_eq!(fixture.host.checkpoint(&run(), step(1)).await.unwrap_err().code, Code::UnknownCheckpoint);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_newest_is_rotten_the_last_good_one_stays() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    for number in 1..=2 {
+        fixture.commit(number, 0, 1, &[("a", b"bytes")]).await;
+        fixture.event(|e| e.kind.name() == "job-finished" && about(e, number)).await;
+    }
+    for number in 1..=2 {
+        fixture.host.prune(&run(), step(number), Tier::Nvme, "test".into(), false).await.unwrap();
+        fixture.event(|e| e.kind.name() == "checkpoint-pruned" && about(e, number)).await;
+    }
+    // Step 2 is nowhere but in the bucket, and there it rots.
+    let data = fixture.dir.path().join("object/v1/runs/r/0000000000000002/00000/data");
+    let object = std::fs::read_dir(data).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(object, b"bytse").unwrap();
+    let request =
+        tidegate_engine::RestoreRequest { run: run(), step: Some(step(2)), ranks: None, into: None, owner: None };
+    let id = fixture.host.restore(request).await.unwrap().id;
+    let restore = fixture.host.restore_info(&id, Duration::from_secs(60)).await.unwrap();
+    assert!(matches!(restore.state, tidegate_engine::RestoreState::Failed(_)), "{restore:?}");
+    let refused = fixture.host.prune(&run(), step(1), Tier::Object, "test".into(), false).await.unwrap_err();
+    assert!(refused.detail.contains("newest complete checkpoint with a verified copy"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_who_ask_at_once_get_jobs_of_their_own() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    for number in 1..=2 {
+        fixture.commit(number, 0, 1, &[("a", b"bytes")]).await;
+        fixture.event(|e| e.kind.name() == "job-finished" && about(e, number)).await;
+    }
+    let ask = |number, tier| {
+        let host = fixture.host.clone();
+        tokio::spawn(async move { host.prune(&run(), step(number), tier, "test".into(), false).await })
+    };
+    let asked = [ask(1, Tier::Nvme), ask(1, Tier::Object), ask(2, Tier::Nvme)];
+    let mut ids = std::collections::BTreeSet::new();
+    for one in asked {
+        // Of the two for step 1 the guard may refuse the later one.
+        ids.extend(one.await.unwrap().ok().and_then(|pruning| pruning.job));
+    }
+    for id in &ids {
+        fixture.event(|e| format!("{:?}", e.kind).contains(id.as_str())).await;
+    }
+    assert!(ids.len() >= 2, "{ids:?}");
+}

@@ -130,3 +130,51 @@ async fn a_restore_goes_only_where_nothing_is() {
     assert!(here.join("rank-00000/a").exists(), "a directory that was asked for by name stays");
     assert_eq!(fixture.host.restore_info(&id, Duration::ZERO).await.unwrap_err().code, Code::UnknownRestore);
 }
+
+/// A process that is gone when the test says so, and how the host knows it.
+fn process() -> (std::process::Child, tidegate_engine::Writer) {
+    let child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let writer = tidegate_engine::Writer { pid: i32::try_from(child.id()).unwrap(), uid, gid };
+    (child, writer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_directory_goes_with_the_process_that_asked_for_it() {
+    let fixture = Fixture::new().await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    let (mut child, writer) = process();
+    let ask = |into: Option<std::path::PathBuf>| {
+        let request = RestoreRequest { run: run(), step: None, ranks: None, into, owner: Some(writer) };
+        let host = fixture.host.clone();
+        async move {
+            let id = host.restore(request).await.unwrap().id;
+            host.restore_info(&id, Duration::from_secs(60)).await.unwrap()
+        }
+    };
+    let (lent, own) = (ask(None).await, ask(Some(fixture.dir.path().join("out"))).await);
+    assert_eq!((lent.state, own.state), (RestoreState::Done, RestoreState::Done));
+    assert_eq!(fs::metadata(&lent.path).unwrap().permissions().mode() & 0o777, 0o700, "for its owner alone");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    while fixture.host.restore_info(&lent.id, Duration::ZERO).await.is_ok() || lent.path.exists() {
+        tokio::task::yield_now().await;
+    }
+    assert!(own.path.join("rank-00000/a").exists(), "a directory that was asked for by name stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_was_lost_is_made_anew_from_the_tier_and_the_bucket() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    fixture.event(|e| e.kind.name() == "job-finished").await;
+    fixture.commit(2, 0, 2, &[("a", b"y")]).await;
+    let fixture = fixture.restart(|dir| fs::remove_dir_all(dir.join("tier/index")).unwrap()).await;
+    let first = fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint;
+    let tiers = [tidegate_core::Tier::Nvme, tidegate_core::Tier::Object].map(|tier| first.verified(tier));
+    assert_eq!(tiers, [true, true], "its copy in object storage is known again");
+    assert_eq!(fixture.host.latest(&run()).await.unwrap().checkpoint.step, step(1));
+    assert!(fixture.commit(2, 1, 2, &[("a", b"z")]).await.complete);
+    assert_eq!(restore(&fixture, None).await.step, step(2));
+}

@@ -45,6 +45,61 @@ async fn a_checkpoint_is_found_once_every_rank_is_there() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_was_copied_half_is_not_taken_for_a_whole_one() {
+    each(async |target| {
+        let shards = complete(&target).await;
+        let whole = target.scan(None).await.unwrap();
+        let manifest = target.0.layout.manifest(&place().0, place().1, 1.try_into().unwrap());
+        for lost in [shards[0].object(&target, "w"), shards[1].object(&target, "o"), manifest] {
+            let bytes = target.store().get(&lost).await.unwrap().bytes().await.unwrap();
+            let lose: [Option<&[u8]>; 2] = [None, Some(&bytes[..bytes.len() - 1])];
+            for left in lose {
+                match left {
+                    None => target.store().delete(&lost).await.unwrap(),
+                    Some(part) => drop(target.store().put(&lost, PutPayload::from(part.to_vec())).await.unwrap()),
+                }
+                // A manifest is read when a size is not as it should be, and where equal files make one object.
+                let of_manifest = left.is_some() && lost.as_ref().ends_with(".cbor");
+                assert_eq!(target.scan(None).await.unwrap().len(), usize::from(of_manifest), "{lost}");
+            }
+            target.store().put(&lost, PutPayload::from(bytes)).await.unwrap();
+            assert_eq!(target.scan(None).await.unwrap(), whole);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn equal_files_are_one_object_and_the_checkpoint_is_whole() {
+    each(async |target| {
+        let shard = Shard::mixed();
+        shard.ship(&target).await.unwrap();
+        assert!(target.mark_complete(&place().0, place().1).await.unwrap());
+        assert_eq!(target.scan(None).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_killed_hosts_left_in_a_directory_goes_when_the_checkpoint_is_marked() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = url::Url::from_directory_path(dir.path()).unwrap();
+    let target = Target::open("directory".parse().unwrap(), url.as_str(), options()).unwrap();
+    complete(&target).await;
+    let step = dir.path().join("v1/runs/gpt/0000000000000007");
+    let data = step.join("00000/data");
+    let digest = std::fs::read_dir(&data).unwrap().next().unwrap().unwrap().path();
+    let left = [step.join("checkpoint.cbor#1"), step.join("rank-00001.cbor#2"), digest.with_extension("x#7")];
+    left.iter().for_each(|path| std::fs::write(path, "half").unwrap());
+    let shards = [0, 1].map(|rank| Shard::of_rank(rank, 2, &[("w", bytes(rank, BLOCK + 9)), ("o", bytes(9, 10))]));
+    for shard in shards {
+        shard.ship(&target).await.unwrap();
+    }
+    assert!(target.mark_complete(&place().0, place().1).await.unwrap());
+    assert!(left.iter().all(|path| !path.exists()), "{left:?}");
+}
+
+#[tokio::test]
 async fn what_is_not_ours_is_not_found_and_not_deleted() {
     each(async |target| {
         complete(&target).await;
