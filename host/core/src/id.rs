@@ -180,7 +180,7 @@ impl Metrics {
         self.0.get(name).copied()
     }
 
-    /// Add another rank's numbers; of one name the lowest rank's stands, which is called first.
+    /// Adds another rank's numbers; of one name the number that is there stands.
     pub fn merge(&mut self, other: &Metrics) {
         for (name, value) in &other.0 {
             if self.0.len() < limits::METRICS {

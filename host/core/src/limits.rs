@@ -22,7 +22,8 @@ pub const METRICS: usize = 64;
 pub const METRIC_NAME_BYTES: usize = 64;
 /// Bytes of a reason.
 pub const REASON_BYTES: usize = 512;
-/// Bytes of a manifest body: a million files of a kilobyte of path each would exceed it, and is refused at commit.
+/// Bytes of a manifest body. A save whose body might be larger (a million files with paths of a kilobyte) is refused at its
+/// commit.
 pub const BODY_BYTES: usize = 1 << 30;
 /// Bytes of a component.
 pub const COMPONENT_BYTES: usize = 64 << 20;

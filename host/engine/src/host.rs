@@ -22,7 +22,7 @@ pub struct Options {
     pub name: HostName,
     /// Where uploaded components are kept.
     pub plugins: PathBuf,
-    /// Tiers that must hold a verified copy before safe prune lets the last one go. Default = 1; 2 replicates first.
+    /// Tiers that must hold a verified copy before safe prune lets the last one go; with 2 it is replicated first.
     pub wanted_copies: u32,
     /// Copies to object storage at once. Default = 2.
     pub uploads: usize,

@@ -12,6 +12,7 @@
 //!                                /body.cbor    its manifest body: written when it is sealed
 //! <tier>/restores/<id>/...               directories handed out by restores; gone after a restart
 //! <tier>/trash/...                       on its way out; emptied at leisure
+//! <tier>/quarantine/...                  shards that were found damaged, the last eight, for people to look at
 //! <tier>/index/...                       fjall: checkpoints, journal, jobs, bots
 //! ```
 //!

@@ -67,6 +67,10 @@ impl Store {
         if walked.bytes() > limits::SHARD_BYTES {
             return Err(Error::TooLarge(walked.bytes()));
         }
+        if walked.body_bytes() > limits::BODY_BYTES as u64 {
+            let rule = "the save has too many files with too long names for one manifest".into();
+            return Err(Error::BadFile { path: ".".into(), rule });
+        }
         for _ in 0..LOOKS {
             if let Some(committed) = self.commit_once(slot, &walked, &metrics)? {
                 return Ok(committed);

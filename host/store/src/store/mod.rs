@@ -43,7 +43,7 @@ pub struct Options {
     pub save_ttl: Duration,
     /// Saves in progress at once. Default = 1024.
     pub most_saves: usize,
-    /// Tiers that must hold a verified copy before safe prune lets the last one go. Default = 1.
+    /// Tiers that must hold a verified copy before safe prune lets the last one go. Default = 1; the binary's is 2.
     pub wanted_copies: u32,
 }
 

@@ -24,6 +24,19 @@ impl Walked {
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
+
+    /// The most bytes that the manifest body of these files can have.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        /// What CBOR needs for one file beside its path and its blocks, with room.
+        const FILE: u64 = 160;
+        /// And for one block's digest.
+        const BLOCK: u64 = 36;
+        let of = |file: &FileStat| {
+            let blocks = file.size.div_ceil(limits::BLOCK_BYTES);
+            (file.path.as_str().len() as u64 + FILE).saturating_add(blocks.saturating_mul(BLOCK))
+        };
+        self.files.iter().map(of).fold(1024, u64::saturating_add)
+    }
 }
 
 /// Lists what can be committed: plain files and directories with plain names, each file with this one name only.
@@ -95,4 +108,29 @@ pub(crate) fn make_read_only(top: &Path, walked: &Walked) -> Result<()> {
         changed.during("make read-only", &path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_core::{Body, Digest, FileEntry};
+
+    use super::*;
+
+    #[test]
+    fn the_bound_of_a_body_holds() {
+        for (count, name, size) in [(1, 1, 0), (300, 255, 1), (3, 40, 100 * limits::BLOCK_BYTES + 1)] {
+            let path = |nth: usize| -> RelPath { format!("{nth:0name$}").parse().unwrap() };
+            let files = (0..count).map(|nth| FileStat { path: path(nth), size, mtime: i128::MAX });
+            let walked = Walked { files: files.collect(), dirs: vec![] };
+            let digest = Digest::of(b"x");
+            let blocks = vec![digest; size.div_ceil(limits::BLOCK_BYTES) as usize];
+            let entry = |file: &FileStat| FileEntry { path: file.path.clone(), size, digest, blocks: blocks.clone() };
+            let files = walked.files.iter().map(entry).collect();
+            let (rank, world_size) = (65_534.try_into().unwrap(), 65_535.try_into().unwrap());
+            let (run, step) = ("r".repeat(128).parse().unwrap(), limits::STEP.try_into().unwrap());
+            let body = Body { version: Body::VERSION, run, step, rank, world_size, files };
+            let bytes = body.encode().unwrap().len() as u64;
+            assert!(bytes <= walked.body_bytes(), "{bytes} and {}", walked.body_bytes());
+        }
+    }
 }
