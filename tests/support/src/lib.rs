@@ -7,6 +7,7 @@
 //! - [`guest`]: components written in WebAssembly text, for bots that do exactly one thing;
 //! - [`host`]: the `tidegate` binary as a child process that can be killed and started again;
 //! - [`s3`]: the objects of a bucket, past everyone who uses it;
+//! - [`syncs`]: what a process makes durable, and in which order, and syncs that fail;
 //! - [`tree`]: trees of files, the measure of every restore;
 //! - [`proc`]: child processes that die with the test, however the test ends;
 //! - [`stats`]: measurements as a median and their ends;
@@ -28,6 +29,7 @@ pub mod proc;
 pub mod s3;
 pub mod seaweed;
 pub mod stats;
+pub mod syncs;
 pub mod tree;
 pub mod venv;
 pub mod wait;

@@ -20,7 +20,7 @@ pub use spaces::{Space, checkpoint_key};
 pub use tx::Tx;
 pub use view::View;
 
-use crate::{Error, Result};
+use crate::{Error, Result, tier::sync_dir};
 use writer::{Ask, Writer};
 
 /// Changes that may wait for the writer; more wait in `write`.
@@ -55,6 +55,8 @@ impl Index {
             source => Error::Open { path: path.into(), source },
         })?;
         let spaces = Keyspaces::open(|name| db.keyspace(name, KeyspaceCreateOptions::default))?;
+        // The database syncs what it puts into the directory of each space, but not their names.
+        sync_dir(&path.join("keyspaces"))?;
         let view = View::new(db.snapshot(), spaces.clone());
         let (head_sender, head) = watch::channel(view.head()?);
         let (broken_sender, broken) = watch::channel(false);

@@ -1,4 +1,4 @@
-use std::{fs, path::Path, sync::atomic::AtomicBool};
+use std::{fs, io, path::Path, sync::atomic::AtomicBool};
 
 use tidegate_core::{
     Checkpoint, Copy, Digest, EventKind, FileEntry, Metrics, RunName, SaveId, Shard, Tier, cbor, limits,
@@ -10,7 +10,7 @@ use crate::{
     error::Context,
     save::Slot,
     seal::hash_files,
-    tier::{CommitRecord, FileStat, Walked, make_dir, make_read_only, rename_durably, sync_all, sync_dir, walk},
+    tier::{CommitRecord, FileStat, Walked, make_read_only, rename_durably, sync_all, sync_dir, walk},
 };
 
 /// Times that a commit finds the shard there without digests and makes them, before it gives up.
@@ -166,8 +166,14 @@ impl Store {
         if dir.is_dir() && lock(&self.durable_runs).contains(run) {
             return Ok(());
         }
-        make_dir(&dir)?;
-        sync_dir(&self.layout.runs())?;
+        match fs::create_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.during("create the directory", &dir)?,
+        }
+        sync_dir(&self.layout.runs()).inspect_err(|_| {
+            // A second sync might succeed without the name: it has to be made anew. Where it holds shards, it stays.
+            let _ = fs::remove_dir(&dir);
+        })?;
         let mut known = lock(&self.durable_runs);
         if known.len() >= RUNS {
             known.clear();

@@ -7,7 +7,7 @@ use std::{
 
 use tidegate_core::{Rank, RunName, SaveId, Step};
 
-use super::sync::make_dir;
+use super::sync::{make_dir, make_way};
 use crate::{Result, error::Context};
 
 /// Damaged shards that are kept for people to look at.
@@ -25,8 +25,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// Makes the directories that are missing.
     pub(crate) fn create(root: &Path, tag: u64) -> Result<Self> {
-        fs::create_dir_all(root).during("create the directory", root)?;
-        let root = root.canonicalize().during("resolve the directory", root)?;
+        let root = make_way(root)?;
         let layout = Self { root, tag, trashed: AtomicU64::new(0) };
         for dir in [layout.staging(), layout.runs(), layout.restores(), layout.trash(), layout.quarantine()] {
             make_dir(&dir)?;

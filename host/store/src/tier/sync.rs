@@ -1,6 +1,6 @@
 use std::{
-    fs,
-    path::Path,
+    fs, io,
+    path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -21,12 +21,25 @@ pub(crate) fn sync_dir(path: &Path) -> Result<()> {
 /// Makes a directory and its name durable, unless it exists.
 pub(crate) fn make_dir(path: &Path) -> Result<()> {
     match fs::create_dir(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => {
             made.during("create the directory", path)?;
             path.parent().map_or(Ok(()), sync_dir)
         }
     }
+}
+
+/// Makes a directory and what is missing above it, with every new name durable, and returns where it really is.
+pub(crate) fn make_way(path: &Path) -> Result<PathBuf> {
+    let missing = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).count();
+    fs::create_dir_all(path).during("create the directory", path)?;
+    let path = path.canonicalize().during("resolve the directory", path)?;
+    if missing == 0 {
+        // A host before this one may have died between making it and this; or it is a mount point, and its name not ours.
+        let _ = path.parent().map(sync_dir);
+    }
+    path.ancestors().skip(1).take(missing).try_for_each(sync_dir)?;
+    Ok(path)
 }
 
 /// Renames, and makes both the new name and the absence of the old one durable.
@@ -60,4 +73,22 @@ pub(crate) fn sync_all<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<()> 
         }
     });
     failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_is_made_as_far_as_it_is_missing_and_leads_where_it_really_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink(&top, top.join("link")).unwrap();
+        for _ in 0..2 {
+            assert_eq!(make_way(&top.join("link/a/b/c")).unwrap(), top.join("a/b/c"));
+        }
+        fs::write(top.join("file"), "").unwrap();
+        let error = make_way(&top.join("file/a")).unwrap_err().to_string();
+        assert!(error.contains("create the directory"), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, pin::pin};
 
 use anyhow::{Context, anyhow};
 use tidegate_core::BotName;
@@ -56,9 +56,15 @@ async fn run(
     notes.extend(missing);
     let socket = server.socket().map_or_else(|| config.socket(), PathBuf::from);
     announce(&Running { socket, address: server.address(), bots: installed, notes })?;
+    let mut served = pin!(server.serve(host.clone(), stop.clone()));
     let outcome = tokio::select! {
-        () = server.serve(host.clone(), stop.clone()) => Ok(()),
-        () = host.broken() => Err(anyhow!("the index could not be synced: the host ends, and recovers at its next start")),
+        () = &mut served => Ok(()),
+        () = host.broken() => {
+            // Whoever waits for a commit is told that there will be none.
+            stop.cancel();
+            served.await;
+            Err(anyhow!("the index could not be synced: the host ends, and recovers at its next start"))
+        }
     };
     stop.cancel();
     host.drain().await;

@@ -10,5 +10,6 @@
 mod ask;
 mod bad_input;
 mod crash;
+mod durability;
 mod faults;
 mod first_light;
