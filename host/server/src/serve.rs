@@ -9,6 +9,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    answer::Answers,
     app::App,
     connection,
     listen::{Error, Listen, Listener, UnixSocket, bind_tcp},
@@ -59,33 +60,38 @@ impl Server {
     }
 
     /// Answers requests until `stop` is cancelled. Then no connection is accepted any more, long polls and streams end,
-    /// requests in progress are answered (for at most 30 s), and the socket file is removed.
+    /// requests in progress are answered and what they began is ended (for at most 30 s), and the socket file is removed.
     pub async fn serve(self, host: Host, stop: CancellationToken) {
         let router = router::service(App { host, stop: stop.clone() });
         self.answer(router, stop).await;
     }
 
     async fn answer(self, router: Router, stop: CancellationToken) {
+        let answers = Answers::new(router);
         let graceful = GracefulShutdown::new();
-        let unix = accept(self.unix.as_ref(), self.unix_connections, &router, &graceful);
-        let tcp = accept(self.tcp.as_ref(), self.tcp_connections, &router, &graceful);
+        let unix = accept(self.unix.as_ref(), self.unix_connections, &answers, &graceful);
+        let tcp = accept(self.tcp.as_ref(), self.tcp_connections, &answers, &graceful);
         stop.run_until_cancelled(async { tokio::join!(unix, tcp) }).await;
-        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        let ended = async {
+            graceful.shutdown().await;
+            answers.settled().await;
+        };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("some requests were not answered before the server stopped");
         }
     }
 }
 
 /// Accepts connections for ever, `most` of them at once.
-async fn accept<L: Listener>(listener: Option<&L>, most: usize, router: &Router, graceful: &GracefulShutdown) {
+async fn accept<L: Listener>(listener: Option<&L>, most: usize, answers: &Answers, graceful: &GracefulShutdown) {
     let Some(listener) = listener else { return };
     let seats = Arc::new(Semaphore::new(most));
     while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let (router, watcher) = (router.clone(), graceful.watcher());
+                let (answers, watcher) = (answers.clone(), graceful.watcher());
                 tokio::spawn(async move {
-                    connection::serve(stream, peer, router, watcher).await;
+                    connection::serve(stream, peer, answers, watcher).await;
                     drop(seat);
                 });
             }
@@ -100,10 +106,13 @@ async fn accept<L: Listener>(listener: Option<&L>, most: usize, router: &Router,
 
 #[cfg(test)]
 mod tests {
-    use axum::routing;
+    use std::sync::Mutex;
+
+    use axum::{extract::State, http::StatusCode, routing};
     use tokio::{
         io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
         net::{TcpStream, UnixStream},
+        sync::mpsc,
     };
 
     use super::*;
@@ -111,6 +120,53 @@ mod tests {
     async fn open(dir: &Path) -> Server {
         let listen = Listen { socket: Some(dir.join("s")), address: Some("127.0.0.1:0".parse().unwrap()) };
         Server::bind(&listen).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_client_that_goes_away_has_begun_is_ended_before_the_server_stops() {
+        #[derive(Clone)]
+        struct Scene {
+            begun: mpsc::Sender<()>,
+            stop: CancellationToken,
+            log: Arc<Mutex<Vec<&'static str>>>,
+        }
+        struct Dropped(Scene);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.log.lock().unwrap().push("dropped");
+            }
+        }
+        async fn work(State(scene): State<Scene>) -> StatusCode {
+            let _dropped = Dropped(scene.clone());
+            scene.begun.send(()).await.unwrap();
+            scene.stop.cancelled().await;
+            // A server that waits for nothing has stopped after so many turns.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            scene.log.lock().unwrap().push("done");
+            StatusCode::OK
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let server = open(dir.path()).await;
+        let (begun, mut begins) = mpsc::channel(1);
+        let scene = Scene { begun, stop: CancellationToken::new(), log: Arc::default() };
+        let mut client = UnixStream::connect(server.socket().unwrap()).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let router = Router::new().route("/", routing::post(work)).with_state(scene.clone());
+        let leave = async {
+            begins.recv().await.unwrap();
+            client.shutdown().await.unwrap();
+            assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0, "the connection is given up, without an answer");
+            scene.log.lock().unwrap().push("gone");
+            scene.stop.cancel();
+        };
+        let serve = async {
+            server.answer(router, scene.stop.clone()).await;
+            scene.log.lock().unwrap().push("stopped");
+        };
+        tokio::join!(serve, leave);
+        assert_eq!(*scene.log.lock().unwrap(), ["gone", "done", "dropped", "stopped"]);
     }
 
     #[tokio::test]
