@@ -62,7 +62,7 @@ impl Server {
     /// Answers requests until `stop` is cancelled. Then no connection is accepted any more, long polls and streams end,
     /// requests in progress are answered and what they began is ended (for at most 30 s), and the socket file is removed.
     pub async fn serve(self, host: Host, stop: CancellationToken) {
-        let router = router::service(App { host, stop: stop.clone() });
+        let router = router::service(App::new(host, stop.clone()));
         self.answer(router, stop).await;
     }
 
