@@ -35,9 +35,6 @@ pub(crate) struct Config {
 pub(crate) struct HostSection {
     /// Its name, which stands in every event.
     pub(crate) name: HostName,
-    /// The cluster that it belongs to. Default = `default`.
-    #[serde(default = "default_cluster")]
-    pub(crate) cluster: String,
     /// Its directory: socket, uploaded plugins and, unless `tier.path` says otherwise, the tier.
     pub(crate) dir: PathBuf,
     /// Threads for requests and decisions. Default = 2: the machine is the trainer's.
@@ -103,10 +100,6 @@ impl Default for PolicySection {
     fn default() -> Self {
         Self { copies: 2 }
     }
-}
-
-fn default_cluster() -> String {
-    "default".to_owned()
 }
 
 fn default_workers() -> usize {
