@@ -52,6 +52,8 @@ pub(crate) struct TierSection {
     pub(crate) reserve_bytes: Option<u64>,
     /// Threads that make digests, 1 to 64. Default = one for each eight cores.
     pub(crate) hash_threads: Option<usize>,
+    /// Seconds that a save may take without being touched, 60 to 604800: then what was written is removed. Default = 3600.
+    pub(crate) save_ttl_seconds: Option<u64>,
 }
 
 /// `[api]`: where clients connect.
