@@ -22,7 +22,22 @@ SDK = HERE.parent.parent / "sdk" / "python" / "src"
 HOST = os.environ.get("TIDEGATE_BIN")
 
 
+STEPS = 14
+"""Of the uninterrupted run that the others are compared with."""
+
+
 class Training(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Trains the run that is never interrupted. It compiles for itself; the others share what they have compiled,
+        which is most of the time of so short a run."""
+        cls.shared = Path(tempfile.mkdtemp(prefix="tg"))
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
+        log = cls.shared / "baseline"
+        arguments = ["--no-tidegate", "--steps", str(STEPS), "--every", "0", "--loss-log", str(log)]
+        subprocess.run(train(*arguments), env=environment(), check=True, stdout=subprocess.DEVNULL, timeout=300)
+        cls.expected = losses(log)
+
     def setUp(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="tg"))
 
@@ -30,10 +45,14 @@ class Training(unittest.TestCase):
         shutil.rmtree(self.root, ignore_errors=True)
 
     def start(self, log: str, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(HERE / "train.py"), "--model", "small", "--loss-log", str(self.root / log)]
-        path = os.pathsep.join([str(SDK), os.environ.get("PYTHONPATH", "")])
+        cache = {
+            "JAX_COMPILATION_CACHE_DIR": str(self.shared / "compiled"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen([*command, *arguments], env={**os.environ, "PYTHONPATH": path}, **output)
+        command = train("--loss-log", str(self.root / log), *arguments)
+        return subprocess.Popen(command, env={**environment(), **cache}, **output)
 
     def finish(self, *processes: subprocess.Popen[str], code: int = 0) -> str:
         said = [process.communicate(timeout=300)[0] for process in processes]
@@ -46,30 +65,20 @@ class Training(unittest.TestCase):
         both = [self.start(f"{log}{rank}", "--rank", str(rank), "--world-size", "2", *arguments) for rank in (0, 1)]
         return self.finish(*both)
 
-    def losses(self, log: str) -> dict[int, str]:
-        lines = [json.loads(line) for line in (self.root / log).read_text().splitlines()]
-        for line in lines:
-            self.assertEqual(float.fromhex(line["loss_hex"]), line["loss"])
-        return {line["step"]: line["loss_hex"] for line in lines}
-
-    def baseline(self, steps: int) -> dict[int, str]:
-        self.finish(self.start("baseline", "--no-tidegate", "--steps", str(steps), "--every", "0"))
-        return self.losses("baseline")
-
-    def check_resume(self, expected: dict[int, str], places: list[str]) -> None:
-        """Stops two ranks after step 10 of saves at 4 and 8, resumes them, and compares with `expected`."""
+    def check_resume(self, places: list[str]) -> None:
+        """Stops two ranks after step 10 of saves at 4 and 8, resumes them, and compares with the uninterrupted run."""
         self.ranks("before", *places, "--every", "4", "--steps", "10")
-        said = self.ranks("after", *places, "--every", "4", "--steps", "14", "--resume")
+        said = self.ranks("after", *places, "--every", "4", "--steps", str(STEPS), "--resume")
         self.assertEqual(said.count("resumed after step 8"), 2, said)
         for rank in (0, 1):
-            self.assertEqual(self.losses(f"before{rank}"), {step: expected[step] for step in range(1, 11)})
-            self.assertEqual(self.losses(f"after{rank}"), {step: expected[step] for step in range(9, 15)})
+            before, after = losses(self.root / f"before{rank}"), losses(self.root / f"after{rank}")
+            self.assertEqual(before, {step: self.expected[step] for step in range(1, 11)})
+            self.assertEqual(after, {step: self.expected[step] for step in range(9, STEPS + 1)})
 
     def test_two_ranks_and_a_resumed_run_give_the_losses_of_an_uninterrupted_one_bit_for_bit(self) -> None:
-        expected = self.baseline(14)
-        self.assertEqual(len(set(expected.values())), 14)
-        self.assertLess(float.fromhex(expected[14]), float.fromhex(expected[1]))
-        self.check_resume(expected, ["--no-tidegate", "--plain-dir", str(self.root / "plain")])
+        self.assertEqual(len(set(self.expected.values())), STEPS)
+        self.assertLess(float.fromhex(self.expected[STEPS]), float.fromhex(self.expected[1]))
+        self.check_resume(["--no-tidegate", "--plain-dir", str(self.root / "plain")])
 
     def test_a_rank_killed_in_a_save_leaves_the_step_incomplete_and_the_one_before_is_resumed(self) -> None:
         places = ["--no-tidegate", "--plain-dir", str(self.root / "plain"), "--every", "3", "--steps", "7"]
@@ -92,7 +101,7 @@ class Training(unittest.TestCase):
         home = self.root / "host"
         host = subprocess.Popen([HOST or "", "dev", "--dir", str(home), "--listen", "127.0.0.1:0"], **_quiet())
         try:
-            self.check_resume(self.baseline(14), ["--socket", str(home / "tidegate.sock")])
+            self.check_resume(["--socket", str(home / "tidegate.sock")])
         finally:
             host.kill()
             host.wait()
@@ -104,7 +113,7 @@ class Training(unittest.TestCase):
         host = FakeHost(self.root)
         try:
             places = ["--socket", str(host.socket), "--plain-dir", str(self.root / "plain")]
-            self.check_resume(self.baseline(14), [*places, "--stall-log", str(self.root / "stalls")])
+            self.check_resume([*places, "--stall-log", str(self.root / "stalls")])
         finally:
             host.over.set()
             host.stop()
@@ -117,6 +126,23 @@ class Training(unittest.TestCase):
         for (kind, step, _), line in saves.items():
             self.assertEqual(line["first"], (kind == "tidegate") == (step // 4 % 2 == 1))
             self.assertAlmostEqual(line["begin_s"] + line["write_s"] + line["commit_s"], line["total_s"])
+
+
+def train(*arguments: str) -> list[str]:
+    return [sys.executable, str(HERE / "train.py"), "--model", "small", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(SDK), os.environ.get("PYTHONPATH", "")])}
+
+
+def losses(log: Path) -> dict[int, str]:
+    """The losses by step, as bits; the text that people read must say the same."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines:
+        if float.fromhex(line["loss_hex"]) != line["loss"]:
+            raise AssertionError(line)
+    return {line["step"]: line["loss_hex"] for line in lines}
 
 
 def _quiet() -> dict[str, Any]:

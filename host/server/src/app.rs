@@ -1,6 +1,8 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use tidegate_core::Code;
 use tidegate_engine::Host;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::Failure;
@@ -11,9 +13,30 @@ pub(crate) struct App {
     pub(crate) host: Host,
     /// Cancelled when the server stops: long polls and streams end then.
     pub(crate) stop: CancellationToken,
+    uploads: Arc<Semaphore>,
 }
 
+/// Components that are taken in at once; each may have 64 MiB.
+const UPLOADS: usize = 4;
+/// For an upload to wait for its turn.
+const TURN: Duration = Duration::from_secs(5);
+
 impl App {
+    pub(crate) fn new(host: Host, stop: CancellationToken) -> Self {
+        Self { host, stop, uploads: Arc::new(Semaphore::new(UPLOADS)) }
+    }
+
+    /// An upload's turn; the next may begin when it is dropped.
+    ///
+    /// # Errors
+    /// [`Code::TooMany`] after some seconds.
+    pub(crate) async fn upload_turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.uploads).acquire_owned()).await;
+        let detail =
+            || format!("{UPLOADS} components are being uploaded; there was no turn within {} s", TURN.as_secs());
+        turn.ok().and_then(Result::ok).ok_or_else(|| Failure::new(Code::TooMany, detail()))
+    }
+
     /// Waits for `answer` no longer than until the server stops; `None` then.
     pub(crate) async fn unless_stopped<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
         self.stop.run_until_cancelled(answer).await

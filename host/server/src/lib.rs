@@ -7,6 +7,7 @@
 //!
 //! One file a resource in `resource/`; what all of them share is in `http/`; sockets are in `listen/`.
 
+mod answer;
 mod app;
 mod connection;
 mod http;

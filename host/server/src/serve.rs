@@ -1,22 +1,25 @@
 //! The server: sockets that are open, then connections until it is told to stop.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
 use tidegate_engine::Host;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    answer::Answers,
     app::App,
     connection,
-    http::Peer,
-    listen::{Error, Listen, UnixSocket, bind_tcp},
+    listen::{Error, Listen, Listener, UnixSocket, bind_tcp},
     router,
 };
 
-/// Connections at once, both sockets together; more wait in the kernel's queue.
-const CONNECTIONS: usize = 1024;
+/// Connections at once; more wait in the kernel's queue. Each socket has its own: whoever may connect over loopback, and
+/// that is every user of the machine, must not be able to keep a trainer out of the Unix socket.
+const UNIX_CONNECTIONS: usize = 1024;
+const TCP_CONNECTIONS: usize = 256;
 /// For requests in progress to be answered when the server stops. A commit may be waiting for the disk.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -25,6 +28,8 @@ const GRACE: Duration = Duration::from_secs(30);
 pub struct Server {
     unix: Option<UnixSocket>,
     tcp: Option<TcpListener>,
+    unix_connections: usize,
+    tcp_connections: usize,
 }
 
 impl Server {
@@ -41,7 +46,7 @@ impl Server {
             Some(address) => Some(bind_tcp(address).await?),
             None => None,
         };
-        Ok(Self { unix, tcp })
+        Ok(Self { unix, tcp, unix_connections: UNIX_CONNECTIONS, tcp_connections: TCP_CONNECTIONS })
     }
 
     /// The Unix socket, if there is one.
@@ -55,61 +60,144 @@ impl Server {
     }
 
     /// Answers requests until `stop` is cancelled. Then no connection is accepted any more, long polls and streams end,
-    /// requests in progress are answered (for at most 30 s), and the socket file is removed.
+    /// requests in progress are answered and what they began is ended (for at most 30 s), and the socket file is removed.
     pub async fn serve(self, host: Host, stop: CancellationToken) {
-        let router = router::service(App { host, stop: stop.clone() });
+        let router = router::service(App::new(host, stop.clone()));
+        self.answer(router, stop).await;
+    }
+
+    async fn answer(self, router: Router, stop: CancellationToken) {
+        let answers = Answers::new(router);
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        while let Some(Ok(seat)) = stop.run_until_cancelled(Arc::clone(&room).acquire_owned()).await {
-            let accepted = tokio::select! {
-                () = stop.cancelled() => break,
-                accepted = accept_unix(self.unix.as_ref()) => accepted.map(Accepted::Unix),
-                accepted = accept_tcp(self.tcp.as_ref()) => accepted.map(Accepted::Tcp),
-            };
-            let (router, watcher) = (router.clone(), graceful.watcher());
-            match accepted {
-                Ok(Accepted::Unix(stream)) => {
-                    let peer = Peer::of(&stream);
-                    tokio::spawn(async move {
-                        connection::serve(stream, peer, router, watcher).await;
-                        drop(seat);
-                    });
-                }
-                Ok(Accepted::Tcp(stream)) => {
-                    let _ = stream.set_nodelay(true);
-                    tokio::spawn(async move {
-                        connection::serve(stream, Peer::Tcp, router, watcher).await;
-                        drop(seat);
-                    });
-                }
-                Err(error) => {
-                    // Out of file descriptors, or the peer went at once: either way the next one may be luckier.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        let unix = accept(self.unix.as_ref(), self.unix_connections, &answers, &graceful);
+        let tcp = accept(self.tcp.as_ref(), self.tcp_connections, &answers, &graceful);
+        stop.run_until_cancelled(async { tokio::join!(unix, tcp) }).await;
+        let ended = async {
+            graceful.shutdown().await;
+            answers.settled().await;
+        };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("some requests were not answered before the server stopped");
         }
     }
 }
 
-enum Accepted {
-    Unix(tokio::net::UnixStream),
-    Tcp(tokio::net::TcpStream),
-}
-
-async fn accept_unix(socket: Option<&UnixSocket>) -> io::Result<tokio::net::UnixStream> {
-    match socket {
-        Some(socket) => socket.accept().await,
-        None => std::future::pending().await,
+/// Accepts connections for ever, `most` of them at once.
+async fn accept<L: Listener>(listener: Option<&L>, most: usize, answers: &Answers, graceful: &GracefulShutdown) {
+    let Some(listener) = listener else { return };
+    let seats = Arc::new(Semaphore::new(most));
+    while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (answers, watcher) = (answers.clone(), graceful.watcher());
+                tokio::spawn(async move {
+                    connection::serve(stream, peer, answers, watcher).await;
+                    drop(seat);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, or the peer went at once: either way the next one may be luckier.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 
-async fn accept_tcp(listener: Option<&TcpListener>) -> io::Result<tokio::net::TcpStream> {
-    match listener {
-        Some(listener) => listener.accept().await.map(|(stream, _)| stream),
-        None => std::future::pending().await,
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use axum::{extract::State, http::StatusCode, routing};
+    use tokio::{
+        io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+        net::{TcpStream, UnixStream},
+        sync::mpsc,
+    };
+
+    use super::*;
+
+    async fn open(dir: &Path) -> Server {
+        let listen = Listen { socket: Some(dir.join("s")), address: Some("127.0.0.1:0".parse().unwrap()) };
+        Server::bind(&listen).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_client_that_goes_away_has_begun_is_ended_before_the_server_stops() {
+        #[derive(Clone)]
+        struct Scene {
+            begun: mpsc::Sender<()>,
+            stop: CancellationToken,
+            log: Arc<Mutex<Vec<&'static str>>>,
+        }
+        struct Dropped(Scene);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.log.lock().unwrap().push("dropped");
+            }
+        }
+        async fn work(State(scene): State<Scene>) -> StatusCode {
+            let _dropped = Dropped(scene.clone());
+            scene.begun.send(()).await.unwrap();
+            scene.stop.cancelled().await;
+            // A server that waits for nothing has stopped after so many turns.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            scene.log.lock().unwrap().push("done");
+            StatusCode::OK
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let server = open(dir.path()).await;
+        let (begun, mut begins) = mpsc::channel(1);
+        let scene = Scene { begun, stop: CancellationToken::new(), log: Arc::default() };
+        let mut client = UnixStream::connect(server.socket().unwrap()).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let router = Router::new().route("/", routing::post(work)).with_state(scene.clone());
+        let leave = async {
+            begins.recv().await.unwrap();
+            client.shutdown().await.unwrap();
+            assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0, "the connection is given up, without an answer");
+            scene.log.lock().unwrap().push("gone");
+            scene.stop.cancel();
+        };
+        let serve = async {
+            server.answer(router, scene.stop.clone()).await;
+            scene.log.lock().unwrap().push("stopped");
+        };
+        tokio::join!(serve, leave);
+        assert_eq!(*scene.log.lock().unwrap(), ["gone", "done", "dropped", "stopped"]);
+    }
+
+    #[tokio::test]
+    async fn loopback_connections_that_never_end_keep_nobody_out_of_the_unix_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server { unix_connections: 2, tcp_connections: 2, ..open(dir.path()).await };
+        let (socket, address) = (server.socket().unwrap().to_owned(), server.address().unwrap());
+        let stop = CancellationToken::new();
+        let router = Router::new().route("/", routing::get(|| async { "yes" }));
+        let serving = tokio::spawn(server.answer(router, stop.clone()));
+        // Answered, and then held.
+        async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> impl Sized {
+            let mut word = [0; 12];
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+            let answer = tokio::time::timeout(Duration::from_secs(60), stream.read_exact(&mut word)).await;
+            answer.expect("an answer").unwrap();
+            assert_eq!(&word, b"HTTP/1.1 200");
+            stream
+        }
+        let mut strangers = Vec::new();
+        for _ in 0..2 {
+            strangers.push(ask(TcpStream::connect(address).await.unwrap()).await);
+        }
+        // One more, which the kernel takes and nobody answers.
+        let late = TcpStream::connect(address).await.unwrap();
+        let mut trainers = Vec::new();
+        for _ in 0..2 {
+            trainers.push(ask(UnixStream::connect(&socket).await.unwrap()).await);
+        }
+        drop((strangers, late, trainers));
+        stop.cancel();
+        serving.await.unwrap();
     }
 }

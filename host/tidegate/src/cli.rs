@@ -1,9 +1,14 @@
 //! The arguments.
 
+use std::ffi::OsString;
+
 use clap::{Parser, Subcommand};
 use tidegate_client::Address;
 
-use crate::{command, exit};
+use crate::{
+    command,
+    exit::{self, Failure},
+};
 
 const GLOBAL: &str = "Options of every command";
 
@@ -43,6 +48,30 @@ pub(crate) enum Command {
     Openapi(command::openapi::Args),
 }
 
+/// Reads the arguments. What clap has to say it says itself and ends the process, unless it is an error and `--json` is
+/// among the arguments: a program that asked for JSON gets its errors as JSON, these too.
+///
+/// # Errors
+/// [`Failure::Usage`], to be shown as JSON.
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, Failure> {
+    let arguments: Vec<OsString> = arguments.collect();
+    let json = arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json");
+    Cli::try_parse_from(arguments).map_err(|error| {
+        if error.exit_code() == 0 || !json {
+            error.exit();
+        }
+        Failure::Usage(message(&error.render().to_string()))
+    })
+}
+
+/// What clap says for people, without its heading and without the usage below it.
+fn message(rendered: &str) -> String {
+    let said = rendered.strip_prefix("error: ").unwrap_or(rendered);
+    let ends = ["\n\nUsage:", "\n\nFor more information"].map(|end| said.find(end).unwrap_or(said.len()));
+    let said = said.split_at(ends.into_iter().min().unwrap_or_default()).0;
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -52,6 +81,28 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        match parse(arguments.iter().map(OsString::from)) {
+            Err(Failure::Usage(message)) => message,
+            other => panic!("{arguments:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_clap_refuses_is_one_line_that_names_it() {
+        for (arguments, said) in [
+            (&["tidegate", "--json", "frobnicate"][..], "unrecognized subcommand 'frobnicate'"),
+            (&["tidegate", "status", "--frobnicate", "--json"], "unexpected argument '--frobnicate' found"),
+            (&["tidegate", "--json", "checkpoints"], "the following required arguments were not provided: <RUN>"),
+            (&["tidegate", "--json", "pin", "gpt", "soon"], "invalid value 'soon' for '<STEP>': invalid digit"),
+            (&["tidegate", "prune", "gpt", "1", "--json", "--tier", "tape"], "[possible values: nvme, object]"),
+            (&["tidegate", "--json"], "requires a subcommand"),
+        ] {
+            let message = refused(arguments);
+            assert!(message.contains(said) && !message.contains('\n') && !message.contains("Usage:"), "{message:?}");
+        }
     }
 
     #[test]

@@ -13,12 +13,15 @@ mod wiring;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let json = cli.json;
-    match command::run(cli) {
+    let (done, json) = match cli::parse(std::env::args_os()) {
+        Ok(cli) => {
+            let json = cli.json;
+            (command::run(cli), json)
+        }
+        Err(failure) => (Err(failure), true),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             show::failure(&failure, json);

@@ -1,6 +1,6 @@
 //! The one place where the parts are put together: configuration in, a running engine out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use tidegate_core::{Clock, SystemClock};
@@ -17,6 +17,7 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
     let mut options = tidegate_store::Options::new(config.tier_path(), config.host.name.clone());
     options.reserve_bytes = config.tier.reserve_bytes.unwrap_or(options.reserve_bytes);
     options.hash_threads = config.tier.hash_threads.unwrap_or(options.hash_threads);
+    options.save_ttl = config.tier.save_ttl_seconds.map_or(options.save_ttl, Duration::from_secs);
     options.wanted_copies = config.policy.copies;
     let at = clock.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(options, at)).await?;
@@ -29,7 +30,7 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
         plugins: config.plugins_path(),
         wanted_copies: config.policy.copies,
         uploads: 2,
-        drain: std::time::Duration::from_secs(20),
+        drain: Duration::from_secs(20),
     };
     Ok(Host::start(options, clock, Arc::new(store), Arc::new(target), sandbox).await?)
 }

@@ -94,3 +94,20 @@ fn run_reads_its_file_and_refuses_what_it_does_not_know() {
     assert!(error["error"]["message"].as_str().unwrap().contains("/nonexistent.toml"));
     assert!(!dir.path().join("host").exists(), "a wrong configuration makes nothing");
 }
+
+#[test]
+fn a_save_has_as_long_as_the_configuration_says() {
+    let expires = |seconds: Option<&str>| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap();
+        let args = ["--json", "dev", "--dir", path, "--listen", "127.0.0.1:0", "--plugins", "/nonexistent"];
+        let mut command = tidegate(&args);
+        command.envs(seconds.map(|seconds| ("TIDEGATE_TIER__SAVE_TTL_SECONDS", seconds)));
+        let host = Host::start_by(&mut command);
+        let save = host.ask("POST", "/v1/saves", r#"{"run":"gpt","step":1,"rank":0,"world_size":1}"#).json();
+        save["expires_at"].as_str().unwrap().to_owned()
+    };
+    // In order as texts, too.
+    let (minute, hour, week) = (expires(Some("60")), expires(None), expires(Some("604800")));
+    assert!(minute < hour && hour < week, "{minute} {hour} {week}");
+}

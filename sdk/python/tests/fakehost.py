@@ -12,7 +12,7 @@ import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Union
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
@@ -41,8 +41,11 @@ class FakeHost:
         self.free = 1 << 40
         self.polls = 1
         """How often a restore is still running when it is looked at."""
-        self.faults: list[str] = []
-        """Taken one a request: `drop` (before it is handled), `drop-answer`, `busy` (503), `hang`, `garbage`."""
+        self.faults: list[Union[str, Problem]] = []
+        """Taken one a request: `drop` (before it is handled), `drop-answer`, `busy` (503), `hang`, `garbage`, or a
+        problem to answer."""
+        self.failures: list[Problem] = []
+        """Taken one a restore: how it fails."""
         self.seen: list[str] = []
         """Each request as `METHOD /path`."""
         self.counter = 0
@@ -161,6 +164,8 @@ class FakeHost:
             "seconds": 0.1,
             "polls": self.polls,
         }
+        if self.failures:
+            self.restores[id]["error"] = self.failures.pop(0).body
         return self.restored(id, body, query)
 
     def restored(self, id: str, _body: Any, _query: Any) -> Any:
@@ -288,6 +293,8 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 if fault == "busy":
                     raise Problem(503, "TG0027", "the host is stopping")
+                if isinstance(fault, Problem):
+                    raise fault
                 parts = [unquote(part) for part in url.path.split("/")[2:]]
                 status, answer = host.route(self.command, parts)(body, query)
             except Problem as problem:

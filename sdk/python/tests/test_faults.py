@@ -7,10 +7,12 @@ import random
 import threading
 import time
 import unittest
+from unittest import mock
 
 from cases import HostCase, tidegate
+from fakehost import Problem
 
-from tidegate import unixhttp
+from tidegate import restore, unixhttp
 
 
 class Faults(HostCase):
@@ -129,19 +131,54 @@ class Faults(HostCase):
             self.run_of().restore(1)
         self.assertEqual(len(self.host.restores), 1)
 
-    def test_a_failed_restore_says_why_and_is_released(self) -> None:
+    def test_a_failed_restore_raises_what_a_call_would_says_why_and_is_released(self) -> None:
         self.commit(1)
-        answer = self.host.restored
+        for status, code, kind in (
+            (502, "TG0014", tidegate.RestoreFailed),
+            (507, "TG0010", tidegate.NoSpace),
+            (409, "TG0016", tidegate.Conflict),
+            (503, "TG0028", tidegate.Unavailable),
+            (500, "TG0001", tidegate.TidegateError),
+        ):
+            with self.subTest(code):
+                self.host.failures = [Problem(status, code, "block 3 of w", "look here")]
+                with self.assertRaisesRegex(tidegate.TidegateError, f"{code}.*block 3 of w.*look here") as caught:
+                    self.run_of().restore(1)
+                self.assertIs(type(caught.exception), kind)
+                self.assertEqual(self.host.restores, {})
 
-        def fail(id: str, body: object, query: object) -> object:
-            if id in self.host.restores:
-                self.host.restores[id]["error"] = {"code": "TG0042", "detail": "w is corrupt on every tier"}
-            return answer(id, body, query)
+    def test_a_restore_outlasts_an_outage_of_the_object_store(self) -> None:
+        self.commit(1)
+        away, stopping = Problem(503, "TG0026", "no answer"), Problem(503, "TG0027", "the host is stopping")
+        self.host.faults, self.host.failures = [away, away], [away, stopping]
+        with mock.patch.object(restore, "PAUSE", 0.001), self.assertLogs("tidegate", "WARNING") as said:
+            # `retry_for` is for a host that does not answer.
+            with self.run_of(retry_for=0).restore() as restored:
+                self.assertEqual((restored.rank_path(0) / "w").read_bytes(), b"weights")
+        self.assertEqual(self.host.seen.count("POST /v1/restores?wait=0"), 2 + 2 + 1)
+        self.assertEqual(len(said.output), 4)
+        self.assertEqual(self.host.restores, {}, "what failed was released, too")
 
-        self.host.restored = fail
-        with self.assertRaisesRegex(tidegate.RestoreFailed, "TG0042.*corrupt on every tier"):
-            self.run_of().restore(1)
-        self.assertEqual(self.host.restores, {})
+    def test_an_outage_that_outlasts_the_timeout_is_no_loss_and_is_met_with_growing_pauses(self) -> None:
+        self.commit(1)
+        self.host.failures = [Problem(503, "TG0026", "no answer")] * 1000
+        now, pauses = [1000.0], []
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            now[0] += seconds
+
+        clock = mock.Mock(monotonic=lambda: now[0], sleep=sleep)
+        with mock.patch.object(restore, "time", clock), mock.patch.object(restore, "jitter", lambda pause: pause):
+            with self.assertRaisesRegex(tidegate.Unavailable, "TG0026.*no answer"):
+                self.run_of().restore(timeout=100)
+        self.assertEqual(pauses, [0.5, 1, 2, 4, 8, 16, 30, 30])
+
+    def test_a_directory_that_the_host_may_not_write_is_a_bad_request(self) -> None:
+        self.commit(1)
+        self.host.faults = [Problem(403, "TG0032", "into: the host runs as user 7 and you are user 8")]
+        with self.assertRaisesRegex(tidegate.BadRequest, "TG0032.*user 7"):
+            self.run_of().restore(into=self.root / "mine")
 
     def test_a_restore_that_takes_too_long_is_given_up_and_dropped(self) -> None:
         self.commit(1)

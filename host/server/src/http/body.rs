@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, HttpBody},
+    body::HttpBody,
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
@@ -61,17 +61,17 @@ pub(crate) fn refuse_type(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Fa
 ///
 /// # Errors
 /// It is larger, does not arrive in time, or the connection broke.
-pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, Failure> {
-    let mut body = request.into_body();
+pub(crate) async fn read(mut request: Request, limit: usize) -> Result<Bytes, Failure> {
+    let body = request.body_mut();
     let too_large = || Failure::new(Code::TooLarge, format!("the body may have {limit} bytes"));
     if body.size_hint().lower() > limit as u64 {
-        discard(body).await;
+        discard(request).await;
         return Err(too_large());
     }
-    match tokio::time::timeout(PATIENCE, Limited::new(&mut body, limit).collect()).await {
+    match tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            discard(body).await;
+            discard(request).await;
             Err(too_large())
         }
         Ok(Err(error)) => Err(Failure::bad_request(format!("the body could not be read: {error}"))),
@@ -83,8 +83,9 @@ pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, Failur
 }
 
 /// Takes what the client still sends, within bounds: one that is cut off while it writes often never sees the answer.
-async fn discard(mut body: Body) {
+pub(crate) async fn discard(request: Request) {
     const BYTES: usize = 256 << 20;
+    let mut body = request.into_body();
     let drain = async {
         let mut seen = 0;
         while let Some(Ok(frame)) = body.frame().await {

@@ -9,7 +9,7 @@ mod peer;
 mod query;
 mod time;
 
-pub(crate) use body::{Json, Optional, read as read_body, refuse_type};
+pub(crate) use body::{Json, Optional, discard as discard_body, read as read_body, refuse_type};
 pub(crate) use failure::{Failure, Problems, problem};
 pub(crate) use guard::check as check_origin;
 pub(crate) use page::{Cursor, limit};

@@ -4,11 +4,14 @@ mod error;
 mod tcp;
 mod unix;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 pub use error::Error;
 pub(crate) use tcp::bind as bind_tcp;
+use tokio::io::{AsyncRead, AsyncWrite};
 pub(crate) use unix::UnixSocket;
+
+use crate::http::Peer;
 
 /// Where to listen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,4 +20,12 @@ pub struct Listen {
     pub socket: Option<PathBuf>,
     /// A loopback address; port 0 lets the system choose. Default = none.
     pub address: Option<SocketAddr>,
+}
+
+/// A socket that accepts connections.
+pub(crate) trait Listener: Sync {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection, and who is at its other end.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
 }

@@ -1,8 +1,9 @@
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
-use super::Error;
+use super::{Error, Listener};
+use crate::http::Peer;
 
 /// Listens on a loopback address.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
@@ -10,6 +11,17 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
         return Err(Error::NotLoopback(address));
     }
     TcpListener::bind(address).await.map_err(|source| Error::Tcp { address, source })
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, _) = Self::accept(self).await?;
+        // An answer is small and must not wait for the next packet.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, Peer::Tcp))
+    }
 }
 
 #[cfg(test)]

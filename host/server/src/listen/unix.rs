@@ -11,7 +11,8 @@ use std::{
 
 use tokio::net::{UnixListener, UnixStream};
 
-use super::Error;
+use super::{Error, Listener};
+use crate::http::Peer;
 
 /// What is left of the kernel's 107 bytes for a suffix while the socket is made.
 const PATH_BYTES: usize = 100;
@@ -52,9 +53,15 @@ impl UnixSocket {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
 
-    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
-        self.listener.accept().await.map(|(stream, _)| stream)
+impl Listener for UnixSocket {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
+        let (stream, _) = self.listener.accept().await?;
+        let peer = Peer::of(&stream);
+        Ok((stream, peer))
     }
 }
 

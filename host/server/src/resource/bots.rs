@@ -4,7 +4,7 @@ use axum::{Json as Answer, extract::State, http::StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_api::{Bot, BotSpec, Page};
-use tidegate_core::{EventKind, Grants, Triggers};
+use tidegate_core::{Grants, Triggers};
 use tidegate_engine::BotInfo;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -49,10 +49,6 @@ fn read(spec: BotSpec) -> Result<tidegate_engine::BotSpec, Failure> {
     let plugin = spec.plugin.parse().map_err(|error| Failure::bad_request(format!("field `plugin`: {error}")))?;
     let grants: Grants = part("grants", spec.grants)?;
     let triggers: Triggers = part("triggers", spec.triggers)?;
-    if let Some(kind) = triggers.unknown() {
-        let known = EventKind::TRIGGERS.join(", ");
-        return Err(Failure::bad_request(format!("field `triggers.events`: no kind {kind:?}; there are {known}")));
-    }
     Ok(tidegate_engine::BotSpec { plugin, settings: spec.settings, grants, triggers })
 }
 

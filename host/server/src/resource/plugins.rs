@@ -8,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{Failure, Problems, read_body, refuse_type},
+    http::{Failure, Problems, discard_body, read_body, refuse_type},
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -25,6 +25,13 @@ fn show(plugin: PluginInfo) -> Plugin {
     responses((status = 201, body = Plugin, description = "It is stored under its digest"), Problems))]
 async fn upload(State(app): State<App>, request: Request) -> Result<(StatusCode, Answer<Plugin>), Failure> {
     refuse_type(request.headers(), &["application/wasm", "application/octet-stream"])?;
+    let _turn = match app.upload_turn().await {
+        Ok(turn) => turn,
+        Err(refusal) => {
+            discard_body(request).await;
+            return Err(refusal);
+        }
+    };
     let component = read_body(request, limits::COMPONENT_BYTES).await?;
     Ok((StatusCode::CREATED, Answer(show(app.host.add_plugin(component).await?))))
 }

@@ -10,7 +10,7 @@ use tidegate_client::{
 
 use crate::{
     exit::Failure,
-    show::{Out, Table, fields},
+    show::{Out, Table, bytes, fields},
 };
 
 /// The bots: sandboxed programs that decide what is copied and pruned
@@ -78,8 +78,11 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
         }
         What::Install { file, name, settings, grants, triggers } => {
             let component = std::fs::read(&file).with_context(|| format!("can't read {}", file.display()))?;
-            let plugin = client.add_plugin(component.into()).await?.digest;
-            let bot = client.install_bot(&name, &BotSpec { plugin, settings, grants, triggers }).await?;
+            // The host compiles it before it answers.
+            let uploading = format!("uploading {}, {}", file.display(), bytes(component.len() as u64));
+            let plugin = out.wait(uploading, client.add_plugin(component.into())).await?.digest;
+            let spec = BotSpec { plugin, settings, grants, triggers };
+            let bot = out.wait(format!("installing bot {name}"), client.install_bot(&name, &spec)).await?;
             out.value(&bot, || format!("bot {name} is installed: component {}", bot.plugin))
         }
         What::Remove { name } => {
@@ -87,7 +90,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
             out.value(&json!({ "removed": name }), || format!("bot {name} is removed"))
         }
         What::Resume { name } => {
-            let bot = client.resume_bot(&name).await?;
+            let bot = out.wait(format!("resuming bot {name}"), client.resume_bot(&name)).await?;
             out.value(&bot, || format!("bot {name} is {}", bot.state))
         }
     }

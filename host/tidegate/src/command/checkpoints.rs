@@ -26,7 +26,9 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
     let (mut found, mut page) = (Vec::new(), None);
     while found.len() < wanted {
         let limit = Some((wanted - found.len()).min(1000));
-        let answer = client.checkpoints(&args.run, &Paging { limit, page }).await?;
+        let paging = Paging { limit, page };
+        let looking = format!("looking for checkpoints of {}", args.run);
+        let answer = out.wait(looking, client.checkpoints(&args.run, &paging)).await?;
         found.extend(answer.items);
         page = answer.next;
         if page.is_none() {

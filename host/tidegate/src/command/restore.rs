@@ -28,6 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
+    let looking = format!("looking for {} step {}", args.run, args.step);
     let step = match args.step.parse() {
         Ok(step) => StepChoice::Step(step),
         Err(_) if args.step == "latest" => StepChoice::Name(args.step),
@@ -36,7 +37,8 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
     let into = std::path::absolute(&args.to)?.into_os_string().into_string();
     let into = into.map_err(|path| Failure::Usage(format!("--to {} is not UTF-8", path.display())))?;
     let request = RestoreRequest { run: args.run, step, ranks: args.ranks, into: Some(into) };
-    let begun = client.restore(&request, Duration::ZERO).await?;
+    // A run that the host does not know is looked for in object storage.
+    let begun = out.wait(looking, client.restore(&request, Duration::ZERO)).await?;
     let id = begun.id.clone();
     let restored = tokio::select! {
         restored = finish(client, begun, out) => restored?,

@@ -28,7 +28,7 @@ pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
         }
         let (socket, address) = (socket.display(), address.map(|address| address.to_string()));
         let bots: Vec<&str> = bots.iter().map(|bot| bot.as_str()).collect();
-        tracing::info!(name = %config.host.name, cluster = %config.host.cluster, %socket, ?address, ?bots, "ready");
+        tracing::info!(name = %config.host.name, %socket, ?address, ?bots, "ready");
         Ok(())
     })
 }

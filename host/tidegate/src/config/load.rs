@@ -72,6 +72,9 @@ fn read(figment: Figment) -> Result<Config, Failure> {
     if config.tier.hash_threads.is_some_and(|threads| !(1..=64).contains(&threads)) {
         return usage("tier.hash_threads is 1 to 64");
     }
+    if config.tier.save_ttl_seconds.is_some_and(|seconds| !(60..=604_800).contains(&seconds)) {
+        return usage("tier.save_ttl_seconds is 60 to 604800: a minute to a week");
+    }
     for bot in config.bots.install.iter() {
         if let Some(kind) = bot.1.triggers.unknown() {
             return Err(Failure::Usage(format!("bots.install.{}.triggers.events: there is no kind {kind:?}", bot.0)));
@@ -112,6 +115,7 @@ mod tests {
         assert_eq!(config.object.options["region"].0, "eu-central-1");
         assert_eq!(config.socket(), Path::new("/run/tidegate/tidegate.sock"));
         assert_eq!(config.bots.install.len(), 2);
+        assert_eq!(config.tier.save_ttl_seconds, Some(3600));
     }
 
     #[test]
@@ -129,11 +133,14 @@ mod tests {
         for (from, to, said) in [
             ("hash_threads", "hash_thread", "hash_thread"),
             ("[policy]", "[polcy]", "polcy"),
+            ("[tier]", "cluster = \"blue\"\n[tier]", "cluster"),
             ("copies = 1 ", "copies = 3 ", "policy.copies"),
             ("\"node-7\"", "\"../node\"", "host name"),
             ("concurrency = 8", "concurrency = \"many\"", "object.concurrency"),
             ("checkpoint-sealed", "checkpoint-seeled", "checkpoint-seeled"),
             ("reserve_bytes = 10737418240", "reserve_bytes = -1", "reserve_bytes"),
+            ("save_ttl_seconds = 3600", "save_ttl_seconds = 59", "tier.save_ttl_seconds"),
+            ("save_ttl_seconds = 3600", "save_ttl_seconds = 604801", "tier.save_ttl_seconds"),
         ] {
             let error = parse(&whole().replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{to}: {error}");

@@ -35,9 +35,6 @@ pub(crate) struct Config {
 pub(crate) struct HostSection {
     /// Its name, which stands in every event.
     pub(crate) name: HostName,
-    /// The cluster that it belongs to. Default = `default`.
-    #[serde(default = "default_cluster")]
-    pub(crate) cluster: String,
     /// Its directory: socket, uploaded plugins and, unless `tier.path` says otherwise, the tier.
     pub(crate) dir: PathBuf,
     /// Threads for requests and decisions. Default = 2: the machine is the trainer's.
@@ -55,6 +52,8 @@ pub(crate) struct TierSection {
     pub(crate) reserve_bytes: Option<u64>,
     /// Threads that make digests, 1 to 64. Default = one for each eight cores.
     pub(crate) hash_threads: Option<usize>,
+    /// Seconds that a save may take without being touched, 60 to 604800: then what was written is removed. Default = 3600.
+    pub(crate) save_ttl_seconds: Option<u64>,
 }
 
 /// `[api]`: where clients connect.
@@ -103,10 +102,6 @@ impl Default for PolicySection {
     fn default() -> Self {
         Self { copies: 2 }
     }
-}
-
-fn default_cluster() -> String {
-    "default".to_owned()
 }
 
 fn default_workers() -> usize {

@@ -2,6 +2,7 @@
 
 mod failure;
 mod out;
+mod progress;
 mod table;
 
 pub(crate) use failure::show as failure;

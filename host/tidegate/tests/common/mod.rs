@@ -44,7 +44,11 @@ impl Host {
 
     pub(crate) fn start_with(dir: &Path, args: &[&str]) -> Self {
         let dir = dir.to_str().unwrap();
-        let mut command = tidegate(&[&["--json", "dev", "--dir", dir], args].concat());
+        Self::start_by(&mut tidegate(&[&["--json", "dev", "--dir", dir], args].concat()))
+    }
+
+    /// Starts one by a command that says in a line of JSON where it is.
+    pub(crate) fn start_by(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -10,7 +10,8 @@ impl Client {
     /// failed is an answer, not an error of the call.
     ///
     /// # Errors
-    /// `TG0005`, `TG0006` or `TG0015` when there is no such complete checkpoint, `TG0016` when the directory exists.
+    /// `TG0005`, `TG0006` or `TG0015` when there is no such complete checkpoint, `TG0016` when the directory exists,
+    /// `TG0032` when it would be made for another user than the host's.
     pub async fn restore(&self, request: &RestoreRequest, wait: Duration) -> Result<Restore, Error> {
         let call = Call::post(&["v1", "restores"]).json(request)?.once();
         self.ask(call.wait(wait, self.options().timeout)).await

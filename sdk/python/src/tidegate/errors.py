@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 
 class TidegateError(Exception):
@@ -27,7 +27,9 @@ class TidegateError(Exception):
 
 
 class BadRequest(TidegateError):
-    """The host refused what was asked: a bad run name, a rank outside the world, a file that leaves the directory."""
+    """The host refused what was asked: a bad run name, a rank outside the world, a file that leaves the directory, an
+    `into` that it may not write for this user.
+    """
 
 
 class NotFound(TidegateError):
@@ -39,11 +41,15 @@ class Conflict(TidegateError):
 
 
 class NoSpace(TidegateError):
-    """The tier has no room for the declared bytes. It is said before the first byte is written."""
+    """There is no room: on the tier for the declared bytes, which is said before the first byte is written, or for what
+    a restore brings back.
+    """
 
 
 class Unavailable(TidegateError):
-    """No host answers on the socket, it went away in the middle, or it says that it cannot work just now."""
+    """No host answers on the socket, it went away in the middle, or it says that it, or the object store, cannot work
+    just now. Nothing is lost by it.
+    """
 
 
 class DeadlineExceeded(Unavailable, TimeoutError):
@@ -59,7 +65,9 @@ class SaveLost(TidegateError):
 
 
 class RestoreFailed(TidegateError):
-    """The host could not bring back exactly the committed bytes from any tier. Nothing was put in place."""
+    """No tier has exactly the committed bytes any more; what is only out of reach is `Unavailable`. Nothing was put in
+    place.
+    """
 
 
 class ProtocolError(TidegateError):
@@ -68,6 +76,7 @@ class ProtocolError(TidegateError):
 
 _BY_STATUS = {
     400: BadRequest,
+    403: BadRequest,
     404: NotFound,
     409: Conflict,
     413: BadRequest,
@@ -82,12 +91,18 @@ _BY_STATUS = {
 
 def from_answer(attempted: str, status: int, body: bytes) -> TidegateError:
     """The error in an answer with `status` >= 400: `application/problem+json`, or anything else if need be."""
-    kind = _BY_STATUS.get(status, TidegateError)
     try:
         problem: Any = json.loads(body)
     except ValueError:
         problem = None
     if not isinstance(problem, dict):
-        return kind(f"cannot {attempted}: {status} {body[:200].decode('utf-8', 'replace')}".rstrip(), status=status)
-    said = problem.get("detail") or problem.get("title") or status
+        problem = {"detail": f"{status} {body[:200].decode('utf-8', 'replace')}".rstrip()}
+    return from_problem(attempted, {**problem, "status": status})
+
+
+def from_problem(attempted: str, problem: Mapping[str, Any]) -> TidegateError:
+    """The error that a problem document tells of: of the same class whether it answers a call or ends a restore."""
+    status = problem.get("status")
+    kind = _BY_STATUS.get(status, TidegateError)
+    said = problem.get("detail") or problem.get("title") or status or "the host gave no reason"
     return kind(f"cannot {attempted}: {said}", code=problem.get("code"), status=status, hint=problem.get("hint"))

@@ -9,14 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Mapping, Optional, Sequence, Union
 
-from .errors import DeadlineExceeded, NotFound, ProtocolError, RestoreFailed, TidegateError
-from .transport import Transport
+from .errors import DeadlineExceeded, NotFound, ProtocolError, TidegateError, Unavailable, from_problem
+from .transport import Transport, jitter
 from .types import index
 
 _log = logging.getLogger("tidegate")
 
 POLL = 10.0
 """Seconds that the host holds an answer back while a restore runs."""
+PASSING = ("TG0026", "TG0027")
+"""The object store is away; the host is stopping. Both pass, and then the restore is asked for again."""
+PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before a restore is asked for again: at first, and at most."""
 
 
 class Restored:
@@ -34,7 +38,9 @@ class Restored:
         self.ranks: tuple[int, ...] = tuple(range(self.world_size) if ranks is None else ranks)
         """The ranks whose files are there."""
         self.path = Path(wire["path"])
-        """The directory, with one directory below it for each rank: see `rank_path`."""
+        """The directory, with one directory below it for each rank: see `rank_path`. Only the user who asked can read
+        it; one of the host's is removed when the process that asked ends.
+        """
         self.metrics: Mapping[str, float] = wire.get("metrics") or {}
         self.bytes: int = wire.get("bytes_total") or 0
         self.source: Mapping[str, int] = wire.get("from") or {}
@@ -50,7 +56,9 @@ class Restored:
         return self.path / f"rank-{rank:05}"
 
     def release(self) -> None:
-        """Lets the host remove its directory. A directory of the caller's own (`into`) stays. Safe to call twice."""
+        """Lets the host remove its directory, which it does by itself when this process ends. A directory of the
+        caller's own (`into`) stays. Safe to call twice.
+        """
         if self._owned:
             _release(self._transport, self.id)
 
@@ -74,20 +82,30 @@ def restore(
     into: Union[str, "os.PathLike[str]", None],
     timeout: float,
 ) -> Restored:
-    """Asks for a restore and waits for it, through a restart of the host if need be. See `Run.restore`."""
+    """Asks for a restore and waits for it, through a restart of the host and an outage of the object store if need be.
+    See `Run.restore`.
+    """
     body: dict[str, Any] = {"run": run, "step": step if step == "latest" else index("step", step)}
     if ranks is not None:
         body["ranks"] = ranks = [index("rank", rank) for rank in ranks]
     if into is not None:
         body["into"] = os.path.abspath(into)
     attempted = f"restore step {step} of run {run!r}"
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, PAUSE
     while True:
         try:
             wire = _wait(transport, attempted, body, deadline)
             return Restored(transport, wire, ranks, owned=into is None)
         except _Forgotten:
-            _log.warning("the host was restarted during the restore of %s: asking again", attempted)
+            _log.warning("cannot %s yet: the host was restarted; asking again", attempted)
+        except Unavailable as error:
+            left = deadline - time.monotonic()
+            # With less left there is no time for another restore, and this error says more than a deadline.
+            if error.code not in PASSING or left <= pause:
+                raise
+            _log.warning("%s; asking again for %.0f s", error, left)
+            time.sleep(jitter(pause))
+            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class _Forgotten(Exception):
@@ -98,7 +116,16 @@ def _wait(transport: Transport, attempted: str, body: dict[str, Any], deadline: 
     def call(method: str, target: str, body: Any, wait: float) -> dict[str, Any]:
         target, timeout = f"{target}?wait={wait:.0f}", wait + transport.timeout
         # A second POST would be a second restore. It is answered at once, so little can come between.
-        answer = transport.call(attempted, method, target, body, repeatable=method == "GET", timeout=timeout)
+        answer = transport.call(
+            attempted,
+            method,
+            target,
+            body,
+            repeatable=method == "GET",
+            timeout=timeout,
+            retry_for=min(transport.retry_for, max(0.0, deadline - time.monotonic())),
+            final=PASSING,
+        )
         if not isinstance(answer, dict) or "state" not in answer:
             raise ProtocolError(f"cannot {attempted}: the host sent no restore but {answer!r:.200}")
         return answer
@@ -121,15 +148,9 @@ def _wait(transport: Transport, attempted: str, body: dict[str, Any], deadline: 
         raise
     if wire["state"] == "failed":
         _drop(transport, wire["id"])
-        raise _failure(attempted, wire.get("error"))
+        problem = wire.get("error")
+        raise from_problem(attempted, problem if isinstance(problem, dict) else {"detail": problem})
     return wire
-
-
-def _failure(attempted: str, error: Any) -> RestoreFailed:
-    if isinstance(error, dict):
-        said = error.get("detail") or error.get("title") or error
-        return RestoreFailed(f"cannot {attempted}: {said}", code=error.get("code"), hint=error.get("hint"))
-    return RestoreFailed(f"cannot {attempted}: {error or 'the host gave no reason'}")
 
 
 def _release(transport: Transport, id: str) -> None:

