@@ -104,12 +104,11 @@ async fn state_beyond_its_quota_is_refused_and_removed_with_the_bot() {
 async fn a_state_grows_over_many_events_up_to_its_quota_and_no_further() {
     let fixture = Fixture::new().await;
     // A key for each step: 1 byte, and a value of 8.
-    let top = format!(r#"{STATE_SET}"#);
     let handle = "(if (i32.eq (local.get $what) (i32.const 1)) (then
         (i64.store8 (i32.const 100) (i64.add (i64.const 64) (local.get $step)))
         (call $state_set (i32.const 100) (i32.const 1) (i32.const 400) (i32.const 8) (i32.const 500))))";
     let grants = Grants { state_bytes: Some(20), ..pin_grants() };
-    fixture.install("hoarder", component(&top, handle).unwrap(), grants, &["shard-committed"]).await;
+    fixture.install("hoarder", component(STATE_SET, handle).unwrap(), grants, &["shard-committed"]).await;
     for step in 1..=4 {
         fixture.commit(step, 0, 1, &[("a", b"x")]).await;
         // Each event is a group of its own.

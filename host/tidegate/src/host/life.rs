@@ -33,6 +33,7 @@ pub(crate) fn live(
     manner: Manner,
     announce: impl FnOnce(&Running) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.host.workers)
         .thread_name("tidegate")
@@ -70,6 +71,18 @@ async fn run(
     host.drain().await;
     tracing::info!("stopped");
     Ok(outcome?)
+}
+
+/// As many open files as this user may have: connections, files of saves and restores, and the index share them, and the
+/// usual soft limit of 1024 is for programs that use `select`. What can't be raised is not.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, "the limit of open files could not be raised");
+    }
 }
 
 async fn bind(config: &Config, any_port: bool, notes: &mut Vec<String>) -> Result<Server, Failure> {
