@@ -134,7 +134,7 @@ mod tests {
             ("hash_threads", "hash_thread", "hash_thread"),
             ("[policy]", "[polcy]", "polcy"),
             ("[tier]", "cluster = \"blue\"\n[tier]", "cluster"),
-            ("copies = 1 ", "copies = 3 ", "policy.copies"),
+            ("copies = 2 ", "copies = 3 ", "policy.copies"),
             ("\"node-7\"", "\"../node\"", "host name"),
             ("concurrency = 8", "concurrency = \"many\"", "object.concurrency"),
             ("checkpoint-sealed", "checkpoint-seeled", "checkpoint-seeled"),

@@ -63,7 +63,7 @@ fn an_outage_of_the_store_delays_copies_and_nothing_else() -> Result<()> {
     scene.save("run", 6)?;
 
     // One with an empty tier does not take the silence for an empty bucket.
-    let other = scene.another_host()?;
+    let other = scene.another_host("other")?;
     let stranger = Ask::new(&other.socket())?;
     let asked = stranger.run(stranger.client.checkpoint("run", "latest"));
     let code = asked.as_ref().err().and_then(|error| error.code());
@@ -83,6 +83,12 @@ fn an_outage_of_the_store_delays_copies_and_nothing_else() -> Result<()> {
             latest => Ok(Some(latest?)),
         }
     })?;
+    // How much was there when it searched is the chance of the moment; one that starts now finds all of it.
+    ensure!(latest.tiers == [Tier::Object], "{latest:?}");
+    drop(other);
+    let other = scene.another_host("late")?;
+    let stranger = Ask::new(&other.socket())?;
+    let latest = stranger.run(stranger.client.checkpoint("run", "latest"))?;
     ensure!(latest.step == 6 && latest.tiers == [Tier::Object], "{latest:?}");
     let restored = scene.restore_at(&stranger, "run", 6)?;
     ensure!(restored.is_ok(), "{restored:?}");

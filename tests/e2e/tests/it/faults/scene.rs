@@ -55,9 +55,9 @@ impl Scene {
         Ok(Self { seed, ask, host, proxy, server, dir, trees: BTreeMap::new(), restores: 0 })
     }
 
-    /// Another host with an empty tier on the same bucket.
-    pub(super) fn another_host(&self) -> Result<TidegateProcess> {
-        host_on(&self.dir.path().join("other"), &self.server, &self.proxy).start()
+    /// Another host, in a directory of this name, on the same bucket.
+    pub(super) fn another_host(&self, name: &str) -> Result<TidegateProcess> {
+        host_on(&self.dir.path().join(name), &self.server, &self.proxy).start()
     }
 
     /// From now on requests meet this fault so often, as the seed decides.
