@@ -56,8 +56,15 @@ pub(crate) fn find(cache_dir: &Path, progress: Progress<'_>) -> Result<Toolchain
 /// Downloads, unpacks, tries and renames into place. The lock is held.
 fn make(folder: &Path, progress: Progress<'_>) -> Result<Toolchain, Error> {
     let making = tempfile::Builder::new().prefix(MAKING).tempdir_in(folder).map_err(Error::io("create in", folder))?;
-    let apt = Apt::new(making.path(), progress)?;
-    let packages = packages::plan(&apt)?;
+    let mut apt = Apt::new(making.path(), progress)?;
+    let mut planned = packages::plan(&apt);
+    if !apt.has_fresh_lists() && !planned.as_ref().is_ok_and(|packages| new_enough(packages)) {
+        // The system's lists may be as old as its image.
+        progress("apt's package lists know no rustc-web that is new enough; fetching private lists");
+        apt.fetch_lists(progress)?;
+        planned = packages::plan(&apt);
+    }
+    let packages = planned?;
     let version = packages.first().map(|p| p.version.clone()).unwrap_or_default();
     let total: u64 = packages.iter().map(|p| p.size).sum();
     progress(&format!("downloading rustc {version} from Debian: {} packages, {}", packages.len(), megabytes(total)));
@@ -76,6 +83,12 @@ fn make(folder: &Path, progress: Progress<'_>) -> Result<Toolchain, Error> {
     }
     apt.tidy();
     publish(making, &folder.join(format!("{version}-{}", env::consts::ARCH)), release)
+}
+
+/// Whether the compiler among these packages, which is the first, may do. What it really is is seen when it runs.
+fn new_enough(packages: &[Package]) -> bool {
+    let version = packages.first().and_then(|package| package.version.split('+').next()).and_then(Release::parse);
+    version >= Release::parse(OLDEST)
 }
 
 /// Marks the folder whole, syncs it and gives it its name.
@@ -128,6 +141,14 @@ mod tests {
         fs::write(place.join("root/usr/bin/wasm-ld-14"), "").unwrap();
         fs::write(place.join("complete"), "1.63.0").unwrap();
         assert!(existing(cache.path()).is_none());
+    }
+
+    #[test]
+    fn a_compiler_that_old_lists_know_is_not_new_enough() {
+        let package =
+            |version: &str| vec![Package::parse(&format!("Package: rustc-web\nVersion: {version}\n")).unwrap()];
+        assert!(new_enough(&package("1.96.0+dfsg1-1~deb12u2")) && new_enough(&package(&format!("{OLDEST}.0"))));
+        assert!(!new_enough(&package("1.85.0+dfsg3-1~deb12u3")) && !new_enough(&[]));
     }
 
     #[test]

@@ -79,7 +79,13 @@ impl Apt {
         let _ = fs::remove_dir_all(&self.state);
     }
 
-    fn fetch_lists(&mut self, progress: Progress<'_>) -> Result<(), Error> {
+    /// Whether private lists were fetched.
+    pub(super) fn has_fresh_lists(&self) -> bool {
+        !self.options.is_empty()
+    }
+
+    /// Fetches private lists, and looks into these from now on.
+    pub(super) fn fetch_lists(&mut self, progress: Progress<'_>) -> Result<(), Error> {
         let (lists, cache) = (self.state.join("state/lists/partial"), self.state.join("cache/archives/partial"));
         for folder in [&lists, &cache] {
             fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

@@ -19,7 +19,7 @@ pub(super) struct Package {
 
 impl Package {
     /// Reads the first stanza of what `apt-cache show` prints; none if it is empty.
-    fn parse(stanza: &str) -> Option<Self> {
+    pub(super) fn parse(stanza: &str) -> Option<Self> {
         let first = stanza.split("\n\n").next()?;
         let field = |name: &str| {
             first.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|v| v.trim().to_owned()))
