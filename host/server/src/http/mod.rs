@@ -12,7 +12,7 @@ mod time;
 pub(crate) use body::{Json, Optional, discard as discard_body, read as read_body, refuse_type};
 pub(crate) use failure::{Failure, Problems, problem};
 pub(crate) use guard::check as check_origin;
-pub(crate) use page::{Cursor, limit};
+pub(crate) use page::{Cursor, Listing, limit};
 pub(crate) use path::Path;
 pub(crate) use peer::Peer;
 pub(crate) use query::Query;

@@ -1,9 +1,22 @@
 //! Pages of a listing. A token names the last item of the page before (a keyset), so pages stay right while items come
 //! and go. It is opaque to clients: a version, a check that it belongs to this very listing, and the key.
 
+use serde::Deserialize;
 use tidegate_core::Digest;
+use utoipa::IntoParams;
 
 use super::Failure;
+
+/// Which page of a listing.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Listing {
+    /// Items a page, 1 to 1000. Default = 100.
+    pub(crate) limit: Option<usize>,
+    /// The `next` of the page before.
+    pub(crate) page: Option<String>,
+}
 
 const VERSION: &str = "1";
 const DEFAULT: usize = 100;

@@ -1,31 +1,18 @@
 //! Checkpoints of a run.
 
 use axum::{Json as Answer, extract::State};
-use serde::Deserialize;
 use tidegate_api::{Checkpoint, Page, Pin, Shard, Tier};
 use tidegate_core::{RunName, Step};
 use tidegate_engine::CheckpointInfo;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{Cursor, Failure, Path, Problems, Query, limit, rfc3339},
+    http::{Cursor, Failure, Listing, Path, Problems, Query, limit, rfc3339},
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
-}
-
-/// A page of checkpoints.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Listing {
-    /// Items a page, 1 to 1000. Default = 100.
-    limit: Option<usize>,
-    /// The `next` of the page before.
-    page: Option<String>,
 }
 
 pub(super) fn show(info: CheckpointInfo) -> Checkpoint {

@@ -1,31 +1,18 @@
 //! Training runs.
 
 use axum::{Json as Answer, extract::State};
-use serde::Deserialize;
 use tidegate_api::{Page, Run};
 use tidegate_core::RunName;
 use tidegate_engine::RunSummary;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{Cursor, Failure, Path, Problems, Query, limit},
+    http::{Cursor, Failure, Listing, Path, Problems, Query, limit},
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
-}
-
-/// A page of runs.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Listing {
-    /// Items a page, 1 to 1000. Default = 100.
-    limit: Option<usize>,
-    /// The `next` of the page before.
-    page: Option<String>,
 }
 
 fn show(run: RunSummary) -> Run {

@@ -6,15 +6,13 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use tidegate_api::{Begin, Commit, Committed, Page, Save};
 use tidegate_core::{Code, Metrics, Rank, SaveId, Step, WorldSize, limits};
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{Cursor, Failure, Json, Optional, Path, Peer, Problems, Query, limit, rfc3339},
+    http::{Cursor, Failure, Json, Listing, Optional, Path, Peer, Problems, Query, limit, rfc3339},
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -59,17 +57,6 @@ async fn begin(State(app): State<App>, peer: Peer, Json(asked): Json<Begin>) -> 
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
-}
-
-/// A page of saves.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Listing {
-    /// Items a page, 1 to 1000. Default = 100.
-    limit: Option<usize>,
-    /// The `next` of the page before.
-    page: Option<String>,
 }
 
 /// The saves in progress, by id.
