@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use tempfile::TempDir;
 use tidegate_client::api::Event;
@@ -240,10 +240,15 @@ impl Campaign {
     fn note_recovered(&mut self) -> Result<()> {
         let log = fs::read_to_string(self.host.log())?;
         let line = log.lines().rfind(|line| line.contains("recovered=Recovered")).context("no word on the recovery")?;
-        let numbers = line.split("Recovered {").nth(1).unwrap_or_default().split([' ', ',', '}']);
-        for (sum, number) in self.tally.recovered.iter_mut().zip(numbers.filter_map(|word| word.parse::<u64>().ok())) {
-            *sum += number;
+        let words: Vec<&str> = line.split([' ', ',', '{', '}']).filter(|word| !word.is_empty()).collect();
+        let number = |name: &str| -> Result<u64> {
+            let at = words.iter().position(|word| word.strip_suffix(':') == Some(name)).context("a word is missing")?;
+            Ok(words.get(at + 1).context("a number is missing")?.parse()?)
+        };
+        for (sum, name) in self.tally.recovered.iter_mut().zip(["saves", "strays", "missing", "unsealed"]) {
+            *sum += number(name).with_context(|| format!("{name} in {line}"))?;
         }
+        ensure!(number("rebuilt")? == 0, "a kill made the index a new one: {line}");
         Ok(())
     }
 
