@@ -35,8 +35,55 @@ fn ask_again(host: &Host, tx: &Tx<'_>, found: Option<&Checkpoint>, tier: Tier) -
     guard::admit_prune(checkpoint, tier, &around).map_err(Stop::Refused)
 }
 
+/// Looks whether the copy in object storage that the index relies on is still there: somebody may have deleted it behind
+/// the host's back, and the copy on NVMe would be the last. One that is not whole no longer counts. None if the deletion
+/// may go on: also when the store does not answer, if no rule wants the checkpoint kept anyway.
+async fn lost_elsewhere(host: &Host, job: &Job) -> Result<Option<Outcome>> {
+    let (run, step) = (job.effect.run.clone(), job.effect.step);
+    let (at_work, name) = (host.clone(), run.clone());
+    let looked = blocking(move || {
+        let view = at_work.0.store.index().view();
+        let relied_on = view.checkpoint(&name, step)?.filter(|it| it.verified(Tier::Object));
+        let Some(checkpoint) = relied_on else { return Ok(None) };
+        let around = at_work.around(&name, step, Newest::in_view(&view, &name)?);
+        Ok::<_, Error>(Some(guard::must_keep(&checkpoint, &around)))
+    });
+    let Some(rule) = looked.await? else { return Ok(None) };
+    let lacking = match host.0.target.lacks(&run, step).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(lacking)) => lacking,
+        Err(error) => {
+            return Ok(
+                rule.map(|rule| Outcome::Retry(format!("{rule}, and its other copy can't be looked at: {error}")))
+            );
+        }
+    };
+    let detail = format!("the copy on {} is not whole any more: {lacking}", host.0.target);
+    let told = detail.clone();
+    let note = move |tx: &mut Tx<'_>| {
+        let Some(mut checkpoint) = tx.checkpoint(&run, step)? else { return Ok(()) };
+        let ranks: Vec<_> = checkpoint.shards.keys().copied().collect();
+        for rank in ranks {
+            let (run, detail) = (run.clone(), detail.clone());
+            let at = tx.append(EventKind::ShardCorrupt { run, step, rank, tier: Tier::Object, detail })?;
+            if checkpoint.damaged(Tier::Object, rank, at) {
+                checkpoint.shards.entry(rank).and_modify(|shard| shard.add_copy(Tier::Object, at, false));
+            }
+        }
+        tx.put_checkpoint(&checkpoint)?;
+        Ok::<_, Error>(())
+    };
+    host.0.store.index().write_async(note).await?;
+    Ok(Some(Outcome::Failed(told)))
+}
+
 /// Deletes from NVMe: first the index, synced, then the files.
 pub(super) async fn from_nvme(host: &Host, job: &Job) -> Outcome {
+    match lost_elsewhere(host, job).await {
+        Ok(None) => {}
+        Ok(Some(outcome)) => return outcome,
+        Err(error) => return Outcome::Retry(error.to_string()),
+    }
     let (at_work, effect) = (host.clone(), job.effect.clone());
     let removed = blocking(move || {
         let asked = at_work.clone();

@@ -108,3 +108,24 @@ async fn operators_who_ask_at_once_get_jobs_of_their_own() {
     }
     assert!(ids.len() >= 2, "{ids:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_somebody_deleted_behind_the_hosts_back_is_not_relied_on() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    for number in 1..=2 {
+        fixture.commit(number, 0, 1, &[("a", b"bytes")]).await;
+        fixture.event(|e| e.kind.name() == "job-finished" && about(e, number)).await;
+    }
+    std::fs::remove_dir_all(fixture.dir.path().join("object/v1/runs/r/0000000000000002/00000")).unwrap();
+    std::fs::remove_dir_all(fixture.dir.path().join("object/v1/runs/r/0000000000000001")).unwrap();
+    for number in [2, 1] {
+        let asked = fixture.host.prune(&run(), step(number), Tier::Nvme, "test".into(), false).await.unwrap();
+        let job = asked.job.unwrap();
+        let end = fixture.event(|e| format!("{:?}", e.kind).contains(job.as_str())).await;
+        assert!(format!("{:?}", end.kind).contains("not whole any more"), "{end:?}");
+        fixture.event(|e| e.kind.name() == "shard-corrupt" && about(e, number)).await;
+        let left = fixture.host.checkpoint(&run(), step(number)).await.unwrap().checkpoint;
+        assert_eq!((left.verified(Tier::Nvme), left.verified(Tier::Object)), (true, false));
+    }
+}

@@ -58,6 +58,20 @@ impl Target {
         }
     }
 
+    /// What a checkpoint lacks on this target, if it is not whole: its marker, a manifest, or an object of the right size.
+    /// Cheap enough to be asked before another copy is let go; the bytes are not read.
+    ///
+    /// # Errors
+    /// What the store says. An unreachable store is an error, never a checkpoint that is not there.
+    pub async fn lacks(&self, run: &RunName, step: Step) -> Result<Option<String>, Error> {
+        match self.marked(run, step).await {
+            Ok(Some(found)) => self.lacking(&found).await,
+            Ok(None) => Ok(Some(self.0.layout.marker(run, step).to_string())),
+            Err(Error::Manifest { object, detail }) => Ok(Some(format!("{object}: {detail}"))),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What a checkpoint that has its marker lacks: a manifest, or an object of the size that its manifest says. One
     /// listing tells, but for shards with equal files, whose manifest is read.
     async fn lacking(&self, found: &Found) -> Result<Option<String>, Error> {

@@ -44,6 +44,12 @@ pub(super) fn rebuild(layout: &Layout, index: &Index) -> Result<usize> {
     // The names of what was set aside, before the index says that all is known.
     sync_dir(&layout.quarantine())?;
     index.write(|tx| tx.put(Space::Meta, KNOWN, &tx.now()))?;
+    if found > 0 {
+        tracing::warn!(
+            found,
+            "the index is a new one: shards were taken in from the tier; pins, jobs, bots and the journal are lost"
+        );
+    }
     Ok(found)
 }
 
