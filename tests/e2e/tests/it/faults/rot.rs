@@ -47,13 +47,13 @@ fn rotten_objects_are_refused_and_told_and_nothing_of_them_is_restored() -> Resu
         scene.save(run, 7)?;
         scene.wait_replicated(run, 7)?;
         let object = &scene.objects(run, 7, part)?[0];
-        let bytes = rot.happen(&scene, object)?;
-
         // The nearer tier has it still.
         let restored = scene.restore(run, 7)?.map_err(|problem| anyhow::anyhow!("{rot:?} {part}: {problem:?}"))?;
         ensure!(restored.from.object == 0, "{restored:?}");
-
+        // It lets its copy go while the other one is whole: not afterwards.
         scene.drop_from_nvme(run, 7)?;
+        let bytes = rot.happen(&scene, object)?;
+
         let Err(problem) = scene.restore(run, 7)? else { anyhow::bail!("{rot:?} {part} was restored") };
         ensure!((problem.code.as_str(), problem.status) == ("TG0014", 502), "{rot:?} {part}: {problem:?}");
         let told = scene.events("shard-corrupt", run)?;
