@@ -132,6 +132,8 @@ impl Host {
     /// again after the next start. Everything acknowledged is durable already.
     pub async fn drain(&self) {
         self.0.stopping.cancel();
+        // A copy or a restore may be making digests of a large shard on a thread that can't be called off otherwise.
+        self.0.store.end_sealing();
         self.0.tasks.close();
         if tokio::time::timeout(self.0.options.drain, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("some work did not stop in time; it is taken up again after the next start");

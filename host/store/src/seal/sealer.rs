@@ -81,9 +81,13 @@ impl Sealer {
         self.work.quarantine(run, step, rank, None, detail)
     }
 
-    /// Stops after the block that is being read: what is not sealed is sealed after the next start.
-    fn stop(&mut self) {
+    /// Ends sealing after the block that is being read, whoever asked for it: it goes on after the next start.
+    pub(crate) fn end(&self) {
         self.work.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn stop(&mut self) {
+        self.end();
         self.queue.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

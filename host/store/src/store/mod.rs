@@ -86,6 +86,12 @@ impl Store {
         &self.index
     }
 
+    /// Ends the making of digests soon, so that who waits for it does not keep the store: what is not sealed is sealed
+    /// after the next start.
+    pub fn end_sealing(&self) {
+        self.sealer.end();
+    }
+
     /// Saves in progress, by id.
     pub fn saves(&self) -> Vec<Save> {
         self.book.saves()
