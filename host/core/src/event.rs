@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BotName, Digest, EffectId, HostName, Rank, RunName, Step, TargetName, Tier, Timestamp, WorldSize};
 
-/// A place in the journal: 1, 2, 3, ... without gaps.
+/// A place in the journal: 1, 2, 3, ... without gaps, but where an index was damaged and its last events are lost: those
+/// places are not given twice.
 pub type Seq = u64;
 
 /// One fact.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tidegate_core::{Checkpoint, Code, EventKind, RunName, Shard, Tier, retry::Backoff};
+use tidegate_core::{Checkpoint, Code, EventKind, RunName, Seq, Shard, Tier, retry::Backoff};
 use tidegate_replica::{Found, FoundShard, Target};
 use tidegate_store::{Space, Tx};
 
@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const AT_START: Duration = Duration::from_secs(10);
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) };
 
-/// Where the index notes that all of the target was taken in once. A host that dies half way begins again.
+/// Where the index notes that all of the target was taken in once, and since when it had known its tier: an index that has
+/// lost its end since has perhaps lost what it had found. A host that dies half way begins again.
 fn noted(target: &Target) -> Vec<u8> {
     format!("discovered/{target}").into_bytes()
 }
@@ -101,11 +102,12 @@ impl Host {
 
     async fn discover_once(&self) -> Result<()> {
         let key = noted(&self.0.target);
-        if self.0.store.index().view().bytes(Space::Meta, &key)?.is_some() {
+        let since = self.0.store.knows_since()?;
+        if self.0.store.index().view().get::<Seq>(Space::Meta, &key)? == Some(since) {
             return Ok(());
         }
         self.discover(None).await?;
-        let note = move |tx: &mut Tx<'_>| tx.put(Space::Meta, &key, &tx.now());
+        let note = move |tx: &mut Tx<'_>| tx.put(Space::Meta, &key, &since);
         Ok(self.0.store.index().write_async(note).await?)
     }
 

@@ -26,8 +26,8 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Durati
 enum Ended {
     /// At the end of the events there were.
     Even,
-    /// At an event that the handler failed on.
-    Fault(String),
+    /// At an event that the handler failed on, and how.
+    Fault(u64, String),
 }
 
 /// Works until the bot is stopped.
@@ -49,12 +49,12 @@ pub(super) async fn run(host: Host, bot: Arc<Running>) {
                 (cursor, written) = (at, kept);
                 failures = 0;
             }
-            Ok((at, kept, Ended::Fault(fault))) => {
+            Ok((at, kept, Ended::Fault(event, fault))) => {
                 failures = if at > cursor { 1 } else { failures + 1 };
                 (cursor, written) = (at, kept);
-                tracing::warn!(bot = %bot.record.name, event = cursor + 1, failures, fault, "a bot failed on an event");
+                tracing::warn!(bot = %bot.record.name, event, failures, fault, "a bot failed on an event");
                 if failures >= TRIES {
-                    match quarantine(&host, &bot, cursor, fault).await {
+                    match quarantine(&host, &bot, cursor, event, fault).await {
                         Ok(()) => return,
                         Err(error) => tracing::error!(%error, "a quarantine could not be written"),
                     }
@@ -87,7 +87,7 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
             let fault;
             (group, fault) = handle(host, bot, &view, event, group)?;
             if let Some(fault) = fault {
-                ended = Ended::Fault(fault);
+                ended = Ended::Fault(event.seq, fault);
                 break;
             }
             group.handled += 1;
@@ -140,7 +140,7 @@ fn handle(
     Ok((calls.roll_back(), Some(fault.to_string())))
 }
 
-async fn quarantine(host: &Host, bot: &Arc<Running>, cursor: u64, fault: String) -> Result<()> {
+async fn quarantine(host: &Host, bot: &Arc<Running>, cursor: u64, event: u64, fault: String) -> Result<()> {
     let (name, installed) = (bot.record.name.clone(), bot.record.installed);
     let stand_still = move |tx: &mut Tx<'_>| {
         let key = name.as_str().as_bytes();
@@ -148,10 +148,10 @@ async fn quarantine(host: &Host, bot: &Arc<Running>, cursor: u64, fault: String)
             return Ok(());
         };
         record.cursor = cursor;
-        record.quarantined = Some(format!("event {}: {fault}", cursor + 1));
+        record.quarantined = Some(format!("event {event}: {fault}"));
         tx.put(Space::Bots, key, &record)?;
         let bot = name.clone();
-        tx.append(EventKind::BotQuarantined { bot, at: cursor + 1, fault })?;
+        tx.append(EventKind::BotQuarantined { bot, at: event, fault })?;
         Ok::<_, Error>(())
     };
     host.0.store.index().write_async(stand_still).await

@@ -32,6 +32,11 @@ impl Tx<'_> {
         self.next
     }
 
+    /// Leaves places of the journal free: the next event gets this one, if the journal has not come so far.
+    pub(crate) fn skip_to(&mut self, seq: Seq) {
+        self.next = self.next.max(seq);
+    }
+
     /// The bytes of a key.
     ///
     /// # Errors

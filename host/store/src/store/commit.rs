@@ -144,6 +144,7 @@ impl Store {
             rank: begin.rank,
             world_size: begin.world_size,
             committed: self.clock.now(),
+            after: self.index.view().head()?,
             metrics: metrics.clone(),
             files: walked.files.clone(),
         };

@@ -6,6 +6,7 @@ mod open;
 mod reap;
 mod rebuild;
 mod remove;
+mod strays;
 
 use std::{
     collections::HashSet,

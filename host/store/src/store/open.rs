@@ -1,14 +1,14 @@
-use std::{fs, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use tidegate_core::{Checkpoint, Clock, Rank, RunName, Step, Tier};
 
-use super::{Options, Store, rebuild::rebuild};
+use super::{Options, Store, rebuild::rebuild, strays};
 use crate::{
-    Index, Result, Space, View,
+    Index, Result, Space,
     save::{Book, Flusher},
     seal::{Sealer, drop_damaged},
     stripes::Stripes,
-    tier::{Layout, list, sync_dir},
+    tier::{Layout, sync_dir},
 };
 
 /// What was put right when the tier was opened.
@@ -16,7 +16,7 @@ use crate::{
 pub struct Recovered {
     /// Saves that were in progress, and are gone.
     pub saves: usize,
-    /// Shards that an index taken anew did not know, and that are known again.
+    /// Shards that an index did not know, because it is a new one or lost its end, and that are known again.
     pub rebuilt: usize,
     /// Directories of shards that were never acknowledged or were pruned, and are gone.
     pub strays: usize,
@@ -29,7 +29,8 @@ pub struct Recovered {
 impl Store {
     /// Opens or creates a tier, and puts right what a crash left: saves in progress are removed, directories that the
     /// index does not know (their commit was never acknowledged, or they were pruned) as well; shards whose files are gone
-    /// no longer count; what was not sealed is sealed. An index that is new takes in what stands on the tier first.
+    /// no longer count; what was not sealed is sealed. An index that is new, or has lost its end, takes in what stands on
+    /// the tier first.
     ///
     /// # Errors
     /// A tier in use by another process, an index that is damaged, a file system that refuses.
@@ -41,9 +42,11 @@ impl Store {
         let saves = layout.discard_all_in(&layout.staging())?;
         // Its own name in the tier must last as long as what it holds.
         sync_dir(layout.root())?;
+        let pruned = strays::settle(&layout, &index)?;
         let rebuilt = rebuild(&layout, &index)?;
-        let (strays, missing, unsealed) = compare(&layout, &index)?;
-        let recovered = Recovered { saves, rebuilt, strays, missing, unsealed: unsealed.len() };
+        let unanswered = strays::remove(&layout, &index.view())?;
+        let (missing, unsealed) = compare(&layout, &index)?;
+        let recovered = Recovered { saves, rebuilt, strays: pruned + unanswered, missing, unsealed: unsealed.len() };
         let directories = Arc::new(Stripes::new());
         let (threads, wanted) = (options.hash_threads, options.wanted_copies);
         let sealer = Sealer::start(layout.clone(), index.clone(), directories.clone(), threads, wanted)?;
@@ -73,10 +76,9 @@ impl Store {
 
 type ShardName = (RunName, Step, Rank);
 
-/// Makes tier and index agree; what the index says was acknowledged stands.
-fn compare(layout: &Layout, index: &Index) -> Result<(usize, usize, Vec<ShardName>)> {
+/// Shards of the index whose files are gone, which no longer count, and those that were not sealed.
+fn compare(layout: &Layout, index: &Index) -> Result<(usize, Vec<ShardName>)> {
     let view = index.view();
-    let strays = remove_strays(layout, &view)?;
     let (mut missing, mut unsealed) = (Vec::new(), Vec::new());
     for checkpoint in view.all::<Checkpoint>(Space::Checkpoints, usize::MAX)? {
         for (rank, shard) in &checkpoint.shards {
@@ -94,34 +96,5 @@ fn compare(layout: &Layout, index: &Index) -> Result<(usize, usize, Vec<ShardNam
         index
             .write(move |tx| drop_damaged(tx, &run, step, rank, None, "its files are missing from the tier".into()))?;
     }
-    Ok((strays, count, unsealed))
-}
-
-fn remove_strays(layout: &Layout, view: &View) -> Result<usize> {
-    let mut strays = 0;
-    for run_dir in list(&layout.runs())? {
-        let run = file_name(&run_dir).parse::<RunName>().ok();
-        for shard_dir in list(&run_dir)? {
-            let name = run.clone().zip(Layout::parse_shard(file_name(&shard_dir)));
-            let known = match name {
-                Some((run, (step, rank))) => view.checkpoint(&run, step)?.is_some_and(|known| {
-                    let here = known.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Nvme).is_some());
-                    here && layout.shard(&run, step, rank) == shard_dir
-                }),
-                None => false,
-            };
-            if !known {
-                tracing::info!(path = %shard_dir.display(), "removing a shard that was never acknowledged or was pruned");
-                layout.discard(&shard_dir)?;
-                strays += 1;
-            }
-        }
-        // Only an empty one goes.
-        let _ = fs::remove_dir(&run_dir);
-    }
-    Ok(strays)
-}
-
-fn file_name(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    Ok((count, unsealed))
 }

@@ -1,11 +1,11 @@
-//! An index that is new beside a tier that is not: it was damaged and moved away, or lost. What was acknowledged is still
-//! there, and is taken in again.
+//! An index that does not know all of its tier: it is a new one because the old was damaged and moved away, or it lost its
+//! end. What was acknowledged is still there, and is taken in again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tidegate_core::{Body, Digest, Tier};
+use tidegate_core::{Body, Digest, Seq, Tier};
 
-use super::commit::add_shard;
+use super::{Store, commit::add_shard};
 use crate::{
     Begin, Error, Index, Result, Space, Tx,
     error::Context,
@@ -14,10 +14,29 @@ use crate::{
 
 /// The key under which the index notes that it knows all of its tier.
 const KNOWN: &[u8] = b"tier";
+/// Places of the journal that are left free after the last one that the tier tells of: more may have followed it.
+const PLACES: Seq = 1000;
 
-/// Takes in every shard that stands on the tier, unless the index has known this tier from its start. What can't be
-/// believed is set aside, never deleted. Durable when it returns; a host that dies half way begins again and passes over
-/// what is in already. Pins, jobs, bots with their state, and the journal are not on the tier and are lost with an index.
+impl Store {
+    /// The journal's place since which the index knows all of its tier: its first, or where it last took in the tier
+    /// because it had lost something. What it knew of object storage may have been lost with that.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn knows_since(&self) -> Result<Seq> {
+        Ok(self.index.view().get(Space::Meta, KNOWN)?.unwrap_or_default())
+    }
+}
+
+/// Notes that the index has lost its end. From now until `rebuild` has come to its end, each start takes in the tier.
+pub(super) fn forget_that_all_is_known(tx: &mut Tx<'_>) -> Result<()> {
+    tx.put_bytes(Space::Meta, KNOWN, None);
+    Ok(())
+}
+
+/// Takes in every shard that stands on the tier, unless the index knows all of it. What can't be believed is set aside,
+/// never deleted. Durable when it returns; a host that dies half way begins again and passes over what is in already. Pins,
+/// jobs, bots with their state, and events are not on the tier: what an index has lost of them stays lost.
 ///
 /// # Errors
 /// A tier or an index that can't be read or written.
@@ -25,35 +44,40 @@ pub(super) fn rebuild(layout: &Layout, index: &Index) -> Result<usize> {
     if index.view().bytes(Space::Meta, KNOWN)?.is_some() {
         return Ok(0);
     }
-    let mut found = 0;
-    for run_dir in list(&layout.runs())? {
-        // Older steps first, as they came.
-        let mut shards = list(&run_dir)?;
-        shards.sort();
-        for dir in shards {
-            match take_in(layout, index, &dir) {
-                Ok(()) => found += 1,
-                Err(error @ (Error::Broken | Error::Index(_) | Error::Closing)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, path = %dir.display(), "a directory of the tier is no shard and is set aside");
-                    layout.keep_aside(&dir)?;
-                }
+    let (mut dirs, mut found) = (Vec::<PathBuf>::new(), 0);
+    for run_dir in list(&layout.runs())?.into_iter().filter(|run| run.is_dir()) {
+        dirs.extend(list(&run_dir)?);
+    }
+    // Older steps first, as they came.
+    dirs.sort();
+    let reached = dirs.iter().filter_map(|dir| read_record::<CommitRecord>(&dir.join("commit.cbor")).ok());
+    // Places of the journal that were given are not given again: somebody may have read as far.
+    let next = reached.map(|record| record.after + PLACES).max().unwrap_or_default();
+    for dir in dirs {
+        match take_in(layout, index, &dir, next) {
+            Ok(added) => found += usize::from(added),
+            Err(error @ (Error::Broken | Error::Index(_) | Error::Closing)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, path = %dir.display(), "a directory of the tier is no shard and is set aside");
+                layout.keep_aside(&dir)?;
             }
         }
     }
     // The names of what was set aside, before the index says that all is known.
     sync_dir(&layout.quarantine())?;
-    index.write(|tx| tx.put(Space::Meta, KNOWN, &tx.now()))?;
+    index.write(|tx| tx.put(Space::Meta, KNOWN, &tx.next_seq()))?;
     if found > 0 {
         tracing::warn!(
             found,
-            "the index is a new one: shards were taken in from the tier; pins, jobs, bots and the journal are lost"
+            "the index is a new one or has lost its end: shards were taken in from the tier; the pins, jobs, bots and events \
+             that it does not have are lost"
         );
     }
     Ok(found)
 }
 
-fn take_in(layout: &Layout, index: &Index, dir: &Path) -> Result<()> {
+/// False if the index knows it already.
+fn take_in(layout: &Layout, index: &Index, dir: &Path, next: Seq) -> Result<bool> {
     let record: CommitRecord = read_record(&dir.join("commit.cbor"))?;
     if layout.shard(&record.run, record.step, record.rank) != dir {
         return Err(Error::Damaged(format!("it is rank {} of step {} of {}", record.rank, record.step, record.run)));
@@ -63,7 +87,7 @@ fn take_in(layout: &Layout, index: &Index, dir: &Path) -> Result<()> {
         return Err(Error::Damaged(format!("{} is not what was committed", changed.path)));
     }
     let body = body_of(dir, &record)?;
-    index.write(move |tx| add(tx, record, body))
+    index.write(move |tx| add(tx, record, body, next))
 }
 
 /// The digest of the body that was made when the shard was sealed; none if it was not. Its digests stand: to make them
@@ -81,18 +105,26 @@ fn body_of(dir: &Path, record: &CommitRecord) -> Result<Option<Digest>> {
     if same { Ok(Some(Digest::of(&bytes))) } else { Err(Error::Damaged("its manifest is of other files".into())) }
 }
 
-fn add(tx: &mut Tx<'_>, record: CommitRecord, body: Option<Digest>) -> Result<()> {
+fn add(tx: &mut Tx<'_>, record: CommitRecord, body: Option<Digest>, next: Seq) -> Result<bool> {
     let CommitRecord { run, step, rank, world_size, committed, metrics, files, .. } = record;
-    if tx.checkpoint(&run, step)?.is_some_and(|known| known.shards.contains_key(&rank)) {
-        return Ok(());
+    let known = tx.checkpoint(&run, step)?.filter(|known| !known.gone());
+    if let Some(shard) = known.as_ref().and_then(|known| known.shards.get(&rank)) {
+        if shard.copy(Tier::Nvme).is_some() {
+            return Ok(false);
+        }
+        if shard.body.is_some() && shard.body != body {
+            return Err(Error::Damaged("other bytes of this shard are known on another tier".into()));
+        }
     }
+    tx.skip_to(next);
     let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     let begin = Begin { run: run.clone(), step, rank, world_size, bytes: Some(bytes), writer: None };
     let at = add_shard(tx, &begin, metrics, bytes, files.len(), body)?.seq;
-    let Some(mut checkpoint) = tx.checkpoint(&run, step)? else { return Ok(()) };
+    let Some(mut checkpoint) = tx.checkpoint(&run, step)? else { return Ok(true) };
     checkpoint.created = checkpoint.created.min(committed);
     if let Some(shard) = checkpoint.shards.get_mut(&rank).filter(|_| body.is_some()) {
         shard.add_copy(Tier::Nvme, at, true);
     }
-    tx.put_checkpoint(&checkpoint)
+    tx.put_checkpoint(&checkpoint)?;
+    Ok(true)
 }

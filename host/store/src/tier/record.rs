@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tidegate_core::{Metrics, Rank, RelPath, RunName, Step, Timestamp, WorldSize, cbor, limits};
+use tidegate_core::{Metrics, Rank, RelPath, RunName, Seq, Step, Timestamp, WorldSize, cbor, limits};
 
 use super::sync::sync_dir;
 use crate::{Result, error::Context};
@@ -44,6 +44,9 @@ pub(crate) struct CommitRecord {
     pub(crate) rank: Rank,
     pub(crate) world_size: WorldSize,
     pub(crate) committed: Timestamp,
+    /// The journal's last durable place when it was committed: an index that ends before has lost its end.
+    #[serde(default)]
+    pub(crate) after: Seq,
     pub(crate) metrics: Metrics,
     pub(crate) files: Vec<FileStat>,
 }

@@ -19,14 +19,96 @@ fn a_shard_that_was_renamed_but_never_acknowledged_is_gone_after_a_restart() {
     bench.commit(begin(1, 0, 1), &[("a", b"x")]).unwrap();
     bench.sealed(1);
     drop(bench);
-    // What a crash between the rename and the index leaves.
-    let copy = dir.path().join("runs/r/0000000000000002.00000/files");
-    fs::create_dir_all(&copy).unwrap();
-    fs::write(copy.join("a"), "never acknowledged").unwrap();
+    // What a crash between the rename and the index leaves: the shard, and an index that has not heard of it.
+    let before = index_of(dir.path());
+    let bench = open(dir.path());
+    bench.commit(begin(2, 0, 1), &[("a", b"never acknowledged")]).unwrap();
+    bench.sealed(2);
+    drop(bench);
+    let shard = dir.path().join("runs/r/0000000000000002.00000");
+    fs::remove_file(shard.join("body.cbor")).unwrap();
+    put_back(dir.path(), &before);
     let bench = open(dir.path());
     assert_eq!(bench.recovered, Recovered { strays: 1, ..Recovered::default() });
-    assert!(bench.checkpoint(2).is_none() && !copy.exists());
+    assert!(bench.checkpoint(2).is_none() && !shard.exists());
     assert!(bench.checkpoint(1).unwrap().verified(Tier::Nvme));
+}
+
+#[test]
+fn what_an_index_that_lost_its_end_has_forgotten_is_taken_in_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 1), &[("a", b"one")]).unwrap();
+    bench.commit(begin(2, 0, 1), &[("a", b"two")]).unwrap();
+    bench.sealed(1);
+    bench.sealed(2);
+    drop(bench);
+    let before = index_of(dir.path());
+    let known_since = open(dir.path()).store.knows_since().unwrap();
+    let bench = open(dir.path());
+    bench.remove(1);
+    bench.commit(begin(1, 0, 1), &[("a", b"one")]).unwrap();
+    bench.commit(begin(3, 0, 1), &[("a", b"three")]).unwrap();
+    bench.commit(begin(4, 0, 1), &[("a", b"four")]).unwrap();
+    let head = bench.store.index().view().head().unwrap();
+    drop(bench);
+    // The last is the one that may look as if it had not been answered; the one before tells that the index lost its end.
+    let _ = fs::remove_file(dir.path().join("runs/r/0000000000000004.00000/body.cbor"));
+    let _ = fs::remove_file(dir.path().join("runs/r/0000000000000003.00000/body.cbor"));
+    put_back(dir.path(), &before);
+    let bench = open(dir.path());
+    assert_eq!((bench.recovered.rebuilt, bench.recovered.strays), (2, 0));
+    for step in 1..=4 {
+        assert!(bench.sealed(step).safe(), "{step}");
+    }
+    assert!(bench.store.index().view().head().unwrap() > head, "no place of the journal is given twice");
+    assert_ne!(bench.store.knows_since().unwrap(), known_since, "what it knew of object storage is looked up again");
+    bench.remove(4);
+    drop(bench);
+    // Once is enough, and what was pruned since stays so.
+    assert_eq!(open(dir.path()).recovered, Recovered::default());
+}
+
+#[test]
+fn an_index_whose_journal_is_cut_short_loses_no_shard() {
+    for parts in [1, 3, 5, 8, 9] {
+        let dir = tempfile::tempdir().unwrap();
+        let bench = open(dir.path());
+        for step in 1..=9 {
+            bench.commit(begin(step, 0, 1), &[("a", b"bytes")]).unwrap();
+            bench.sealed(step);
+        }
+        drop(bench);
+        let journal = dir.path().join("index/0.jnl");
+        let mut bytes = fs::read(&journal).unwrap();
+        let written = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        bytes.truncate(written * parts / 10);
+        fs::write(&journal, bytes).unwrap();
+        let bench = open(dir.path());
+        assert!(bench.recovered.rebuilt > 0, "{parts} tenths");
+        assert_eq!(bench.recovered.strays, 0, "{parts} tenths");
+        for step in 1..=9 {
+            assert!(bench.sealed(step).safe(), "step {step} of {parts} tenths");
+        }
+    }
+}
+
+/// The index as it is on disk, while nobody has it.
+fn index_of(tier: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(&tier.join("index"), copy.path());
+    copy
+}
+
+/// Puts an earlier index in the place of the index.
+fn put_back(tier: &Path, earlier: &tempfile::TempDir) {
+    fs::remove_dir_all(tier.join("index")).unwrap();
+    copy_tree(earlier.path(), &tier.join("index"));
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
+    assert!(copied.success());
 }
 
 #[test]
