@@ -39,6 +39,9 @@ pub struct Checkpoint {
     pub world_size: u32,
     /// Whether every rank has committed.
     pub complete: bool,
+    /// Whether bytes of it are lost: a copy was found damaged or missing and no tier has another. Pruning it makes it
+    /// forgotten; committing the same step again makes it whole.
+    pub lost: bool,
     /// Bytes of the shards known here.
     pub bytes: u64,
     /// What the trainer reported.

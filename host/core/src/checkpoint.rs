@@ -44,6 +44,9 @@ pub struct Copy {
     pub verified: Option<Seq>,
     /// When it went: pruned, or found corrupt.
     pub gone: Option<Seq>,
+    /// Whether it went because it was found damaged or missing, and not because somebody let it go.
+    #[serde(default)]
+    pub damaged: bool,
 }
 
 impl Copy {
@@ -93,8 +96,14 @@ impl Shard {
             {
                 self.copies.remove(oldest);
             }
-            self.copies.push(Copy { tier, since: at, verified, gone: None });
+            self.copies.push(Copy { tier, since: at, verified, gone: None, damaged: false });
         }
+    }
+
+    /// Whether its bytes are nowhere, and its last copy was not let go but found damaged or missing.
+    pub fn lost(&self) -> bool {
+        let last = self.copies.iter().max_by_key(|copy| copy.gone);
+        self.copies.iter().all(|copy| !copy.live()) && last.is_some_and(|last| last.damaged)
     }
 
     /// The copy on a tier is gone.
@@ -188,11 +197,31 @@ impl Checkpoint {
         Tier::ALL.iter().all(|tier| !self.present(*tier))
     }
 
+    /// Whether some of its bytes are lost: nobody let them go, and no tier has them any more.
+    pub fn lost(&self) -> bool {
+        self.shards.values().any(Shard::lost)
+    }
+
+    /// Whether people are told of it: some tier holds bytes of it, or it should hold some and they are lost.
+    pub fn known(&self) -> bool {
+        !self.gone() || self.lost()
+    }
+
+    /// Lets go of what is lost: nobody is told of it any more.
+    pub fn give_up(&mut self) {
+        self.shards.values_mut().flat_map(|shard| &mut shard.copies).for_each(|copy| copy.damaged = false);
+    }
+
     /// Takes a rank's copy on a tier out of the count, which was found damaged. The policy's copies are wanted anew: unlike
     /// a copy that was pruned, this one was never let go. False if there was none.
     pub fn damaged(&mut self, tier: Tier, rank: Rank, at: Seq) -> bool {
         let Some(shard) = self.shards.get_mut(&rank).filter(|shard| shard.copy(tier).is_some()) else { return false };
         shard.drop_copy(tier, at);
+        shard
+            .copies
+            .iter_mut()
+            .filter(|copy| copy.tier == tier && copy.gone == Some(at))
+            .for_each(|it| it.damaged = true);
         self.copies_met = None;
         true
     }

@@ -51,7 +51,7 @@ codes! {
     BadFile = "TG0011", 400, "A file of the save can't be committed", "Only plain files and directories with plain names; the detail names it.";
     ChangedFile = "TG0012", 409, "A file changed while it was committed", "Close all files before the commit.";
     EmptySave = "TG0013", 400, "The save has no file", "Write at least one file, or abort.";
-    Corrupt = "TG0014", 502, "No tier holds the right bytes", "Restore an older step; `tidegate events` tells what was found corrupt.";
+    Corrupt = "TG0014", 502, "No tier holds the right bytes", "Restore an older step, or save this one again; `tidegate events` tells what was found corrupt.";
     NotComplete = "TG0015", 409, "The checkpoint is not complete", "Some rank has not committed; `latest` names the newest complete one.";
     TargetExists = "TG0016", 409, "The directory exists already", "Give one that does not exist; the restore makes it.";
     UnknownJob = "TG0017", 404, "The job is not known", "`tidegate jobs` lists those there are.";
@@ -66,10 +66,10 @@ codes! {
     ObjectStore = "TG0026", 503, "The object store can't be used now", "The detail is its answer; the host goes on trying.";
     Draining = "TG0027", 503, "The host is stopping", "Try again when it is back.";
     IndexBroken = "TG0028", 503, "The index could not be synced", "The host must be restarted: after a failed sync it takes no more commits.";
-    NotLocal = "TG0029", 403, "Only the Unix socket may ask this", "Connect to the socket; loopback TCP has no identity.";
+    NotLocal = "TG0029", 403, "Only the Unix socket may ask this", "Connect to the socket: over loopback TCP only the host's own user and root may change anything.";
     TooMany = "TG0030", 429, "Too many at once", "Wait until some have ended.";
     Stranger = "TG0031", 403, "The request is not for this host, or comes from a web page", "Over TCP, ask for localhost, 127.0.0.1 or [::1]; web pages of other origins are refused.";
-    OtherUser = "TG0032", 403, "The host runs as another user", "Leave the directory out: the host makes one that only you can read.";
+    OtherUser = "TG0032", 403, "It is another user's", "Your own saves and restores are yours to end; for a restore leave `into` out: the host makes a directory that only you can read.";
 }
 
 impl std::fmt::Display for Code {

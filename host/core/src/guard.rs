@@ -51,6 +51,9 @@ pub fn must_keep(checkpoint: &Checkpoint, around: &Surroundings) -> Option<Strin
 /// `unnecessary` if nothing is there, `unavailable` while it is read, `would-lose-data` with the rule otherwise.
 pub fn admit_prune(checkpoint: &Checkpoint, tier: Tier, around: &Surroundings) -> Result<String, Refusal> {
     let name = format!("{} step {}", checkpoint.run, checkpoint.step);
+    if checkpoint.gone() && checkpoint.lost() {
+        return Ok("nothing is left of it but its name: it was found damaged".into());
+    }
     if !checkpoint.present(tier) {
         return Err(Refusal::new(Why::Unnecessary, format!("{name} has nothing on {}", tier.name())));
     }
@@ -119,6 +122,25 @@ mod tests {
         assert_eq!(admit_prune(&old, Tier::Nvme, &read).unwrap_err().why, Why::Unavailable);
         let two = Surroundings { wanted_copies: 2, ..around(20) };
         assert_eq!(admit_prune(&old, Tier::Nvme, &two).unwrap_err().why, Why::WouldLoseData);
+    }
+
+    #[test]
+    fn of_what_is_lost_only_the_name_goes() {
+        let mut lost = checkpoint(Some(true), None, 2);
+        for rank in 0..2 {
+            lost.damaged(Tier::Nvme, u64::from(rank as u32).try_into().unwrap(), 5);
+            assert!(lost.lost() && lost.known());
+        }
+        assert!(lost.gone() && admit_prune(&lost, Tier::Nvme, &around(10)).is_ok());
+        lost.give_up();
+        assert!(!lost.known());
+        assert_eq!(admit_prune(&lost, Tier::Nvme, &around(10)).unwrap_err().why, Why::Unnecessary);
+        // What somebody let go after another copy was found damaged is not lost.
+        let mut pruned = checkpoint(Some(true), Some(true), 1);
+        pruned.damaged(Tier::Nvme, 0_u64.try_into().unwrap(), 5);
+        assert!(!pruned.lost());
+        pruned.shards.values_mut().for_each(|shard| shard.drop_copy(Tier::Object, 6));
+        assert!(pruned.gone() && !pruned.lost());
     }
 
     #[test]

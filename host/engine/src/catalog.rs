@@ -96,7 +96,7 @@ impl Host {
             let newest = Newest::in_view(&view, &run)?;
             let mut items = Vec::new();
             view.checkpoints(&run, before, |checkpoint| {
-                if !checkpoint.gone() {
+                if checkpoint.known() {
                     items.push(host.explain(checkpoint, newest));
                 }
                 items.len() < limit
@@ -116,7 +116,7 @@ impl Host {
         blocking(move || {
             let view = host.0.store.index().view();
             let newest = Newest::in_view(&view, &run)?;
-            let found = view.checkpoint(&run, step)?.filter(|checkpoint| !checkpoint.gone());
+            let found = view.checkpoint(&run, step)?.filter(Checkpoint::known);
             let checkpoint = found.ok_or_else(|| unknown_checkpoint(&run, step))?;
             Ok::<_, Error>(host.explain(checkpoint, newest))
         })
@@ -126,15 +126,21 @@ impl Host {
     /// The newest complete checkpoint that some tier holds; never one of which a rank is missing.
     ///
     /// # Errors
-    /// [`Code::UnknownRun`]; [`Code::UnknownCheckpoint`] if no checkpoint of the run is complete.
+    /// [`Code::UnknownRun`]; [`Code::UnknownCheckpoint`] if no checkpoint of the run is complete; [`Code::Corrupt`] if there
+    /// were some and all of them are lost.
     pub async fn latest(&self, run: &RunName) -> Result<CheckpointInfo> {
         self.find_run(run).await?;
         let (host, run) = (self.clone(), run.clone());
         blocking(move || {
             let view = host.0.store.index().view();
-            let latest = view.newest(&run, Checkpoint::restorable)?.ok_or_else(|| {
-                Error::new(Code::UnknownCheckpoint, format!("run {run} has no complete checkpoint yet"))
-            })?;
+            let Some(latest) = view.newest(&run, Checkpoint::restorable)? else {
+                // To say that there is none would send the trainer back to its first step.
+                let lost = view.newest(&run, |it| it.complete.is_some() && it.lost())?;
+                return Err(match lost {
+                    Some(lost) => lost_checkpoint(&lost),
+                    None => Error::new(Code::UnknownCheckpoint, format!("run {run} has no complete checkpoint yet")),
+                });
+            };
             let newest = Newest::in_view(&view, &run)?;
             Ok::<_, Error>(host.explain(latest, newest))
         })
@@ -194,7 +200,7 @@ impl Host {
 fn summary(view: &View, run: RunName) -> Result<Option<RunSummary>> {
     let mut made: Option<RunSummary> = None;
     view.checkpoints(&run, None, |checkpoint| {
-        if checkpoint.gone() {
+        if !checkpoint.known() {
             return true;
         }
         let summary = made.get_or_insert_with(|| RunSummary {
@@ -234,6 +240,13 @@ pub(crate) fn set_pin(tx: &mut Tx<'_>, run: &RunName, step: Step, by: &str, reas
     }
     checkpoint.pins.push(Pin { by: by.into(), reason, since, until: None });
     Ok(tx.put_checkpoint(&checkpoint)?)
+}
+
+pub(crate) fn lost_checkpoint(lost: &Checkpoint) -> Error {
+    let (run, step) = (&lost.run, lost.step);
+    let detail =
+        format!("run {run} step {step} is lost: its copies were found damaged or missing and no tier has another");
+    Error::new(Code::Corrupt, detail)
 }
 
 /// Takes somebody's pin back, if there is one.

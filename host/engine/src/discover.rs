@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use tidegate_core::{Checkpoint, Code, EventKind, RunName, Seq, Shard, Tier, retry::Backoff};
+use tidegate_core::{Checkpoint, Code, EventKind, RunName, Seq, Shard, Step, Tier, retry::Backoff};
 use tidegate_replica::{Found, FoundShard, Target};
 use tidegate_store::{Space, Tx};
 
-use crate::{Error, Host, Result};
+use crate::{Error, Host, Result, catalog::unknown_checkpoint};
 
 /// A run that was not found is not looked for again within this time: 512 ranks that all ask at once make one listing.
 /// So with a store that did not answer: they do not wait for it one after the other.
@@ -28,22 +28,25 @@ fn noted(target: &Target) -> Vec<u8> {
     format!("discovered/{target}").into_bytes()
 }
 
-/// Runs that were looked for and not found, with when, by the monotonic clock, and what was said of each.
+/// A run, or one step of it.
+type Sought = (RunName, Option<Step>);
+
+/// What was looked for and not found, with when, by the monotonic clock, and what was said of each.
 #[derive(Debug, Default)]
 pub(crate) struct Discovered {
-    missing: Mutex<HashMap<RunName, (Duration, Error)>>,
+    missing: Mutex<HashMap<Sought, (Duration, Error)>>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl Discovered {
-    fn missed_lately(&self, run: &RunName, now: Duration) -> Option<Error> {
+    fn missed_lately(&self, run: &RunName, step: Option<Step>, now: Duration) -> Option<Error> {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         missing.retain(|_, (at, _)| now.saturating_sub(*at) < AGAIN_AFTER);
-        missing.get(run).map(|(_, error)| error.clone())
+        missing.get(&(run.clone(), step)).map(|(_, error)| error.clone())
     }
 
-    fn note(&self, run: &RunName, now: Duration, error: Error) {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), (now, error));
+    fn note(&self, run: &RunName, step: Option<Step>, now: Duration, error: Error) {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert((run.clone(), step), (now, error));
     }
 }
 
@@ -60,7 +63,7 @@ impl Host {
         if self.knows(run)? {
             return Ok(());
         }
-        if let Some(error) = self.0.discovered.missed_lately(run, self.0.clock.monotonic()) {
+        if let Some(error) = self.0.discovered.missed_lately(run, None, self.0.clock.monotonic()) {
             return Err(error);
         }
         let unknown = Error::new(Code::UnknownRun, format!("run {run} is not known here, nor in {}", self.0.target));
@@ -73,8 +76,41 @@ impl Host {
                 Error::new(Code::ObjectStore, detail)
             }
         };
-        self.0.discovered.note(run, self.0.clock.monotonic(), error.clone());
+        self.0.discovered.note(run, None, self.0.clock.monotonic(), error.clone());
         Err(error)
+    }
+
+    /// Looks for one checkpoint in object storage, if no tier has all of it as far as is known here: another host may have
+    /// brought it there.
+    ///
+    /// # Errors
+    /// [`Code::ObjectStore`] if it is not known here and object storage does not answer. That it is nowhere is no error.
+    pub(crate) async fn find_step(&self, run: &RunName, step: Step) -> Result<()> {
+        let has_it = || {
+            let known = self.0.store.index().view().checkpoint(run, step)?;
+            Ok::<_, Error>(known.is_some_and(|known| !known.gone() && !known.lost()))
+        };
+        if has_it()? {
+            return Ok(());
+        }
+        let _one = self.0.discovered.one_at_a_time.lock().await;
+        if has_it()? || self.0.discovered.missed_lately(run, Some(step), self.0.clock.monotonic()).is_some() {
+            return Ok(());
+        }
+        let silent = || {
+            let detail =
+                format!("{} did not tell of run {run} step {step} within {} s", self.0.target, PATIENCE.as_secs());
+            Error::new(Code::ObjectStore, detail)
+        };
+        let looked = tokio::time::timeout(PATIENCE, self.0.target.look(run, step)).await.map_err(|_| silent())?;
+        match looked.map_err(|error| Error::new(Code::ObjectStore, error.to_string()))? {
+            Some(found) => self.take_in(vec![found]).await,
+            None => {
+                let nowhere = unknown_checkpoint(run, step);
+                self.0.discovered.note(run, Some(step), self.0.clock.monotonic(), nowhere);
+                Ok(())
+            }
+        }
     }
 
     /// Takes in what the target holds, unless that was done once to its end: now if it answers soon, else in the
@@ -115,7 +151,7 @@ impl Host {
     fn knows(&self, run: &RunName) -> Result<bool> {
         let mut known = false;
         self.0.store.index().view().checkpoints(run, None, |checkpoint| {
-            known = !checkpoint.gone();
+            known = checkpoint.known();
             !known
         })?;
         Ok(known)
@@ -124,6 +160,13 @@ impl Host {
     /// Takes into the index what object storage holds of a run, or of all. Durable when it returns.
     pub(crate) async fn discover(&self, run: Option<&RunName>) -> Result<usize> {
         let found = self.0.target.scan(run).await.map_err(|e| Error::new(Code::ObjectStore, e.to_string()))?;
+        let count = found.len();
+        self.take_in(found).await?;
+        Ok(count)
+    }
+
+    /// Durable when it returns.
+    async fn take_in(&self, found: Vec<Found>) -> Result<()> {
         let target: Arc<Target> = self.0.target.clone();
         let count = found.len();
         if count > 0 {
@@ -137,7 +180,7 @@ impl Host {
             let take_in = move |tx: &mut Tx<'_>| group.iter().try_for_each(|one| adopt(tx, one, &target));
             self.0.store.index().write_async(take_in).await?;
         }
-        Ok(count)
+        Ok(())
     }
 }
 
@@ -172,5 +215,5 @@ fn lacks_only_copies(known: &Checkpoint, found: &Found) -> bool {
         Some(here) => here.body == Some(shard.body) && here.copies.iter().all(|copy| copy.tier != Tier::Object),
         None => true,
     };
-    !known.gone() && known.world_size == found.world_size && found.shards.iter().all(fits)
+    known.known() && known.world_size == found.world_size && found.shards.iter().all(fits)
 }

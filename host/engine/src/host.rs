@@ -24,6 +24,8 @@ pub struct Options {
     pub plugins: PathBuf,
     /// Tiers that must hold a verified copy before safe prune lets the last one go; with 2 it is replicated first.
     pub wanted_copies: u32,
+    /// Directories of the host's own, such as its tier and a target of files: no restore lands inside.
+    pub private: Vec<PathBuf>,
     /// Copies to object storage at once. Default = 2.
     pub uploads: usize,
     /// How long running work may go on once the host is told to stop. Default = 20 s.
@@ -85,6 +87,8 @@ impl Host {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }));
+        let sweeping = host.clone();
+        blocking(move || sweeping.sweep_partials()).await?;
         host.discover_at_start().await;
         host.start_bots().await?;
         host.spawn(crate::jobs::run(host.clone()));

@@ -41,7 +41,7 @@ fn tidy(store: &Store, keep: u64) -> Result<usize> {
     })?;
     for checkpoint in view.all::<Checkpoint>(Space::Checkpoints, usize::MAX)? {
         let gone = checkpoint.shards.values().flat_map(|shard| &shard.copies).filter_map(|copy| copy.gone).max();
-        if checkpoint.gone() && gone.is_none_or(|at| at <= last) {
+        if !checkpoint.known() && gone.is_none_or(|at| at <= last) {
             old.push((Space::Checkpoints, checkpoint_key(&checkpoint.run, checkpoint.step)));
         }
     }
@@ -52,7 +52,8 @@ fn tidy(store: &Store, keep: u64) -> Result<usize> {
         store.index().write(move |tx: &mut Tx<'_>| {
             for (space, key) in group {
                 // A step may have been committed again since the look.
-                let back = space == Space::Checkpoints && tx.get::<Checkpoint>(space, &key)?.is_some_and(|c| !c.gone());
+                let back =
+                    space == Space::Checkpoints && tx.get::<Checkpoint>(space, &key)?.is_some_and(|it| it.known());
                 if !back {
                     tx.put_bytes(space, &key, None);
                 }

@@ -1,6 +1,6 @@
-use tidegate_core::{Metrics, SaveId};
+use tidegate_core::{Code, Metrics, SaveId};
 
-use crate::{Begin, Committed, Host, Result, Save, error::blocking};
+use crate::{Begin, Committed, Error, Host, Result, Save, error::blocking};
 
 impl Host {
     /// Admits a save; see [`tidegate_store::Store::begin`].
@@ -20,6 +20,14 @@ impl Host {
     pub async fn commit(&self, id: &SaveId, metrics: Metrics) -> Result<Committed> {
         let (store, id) = (self.0.store.clone(), id.clone());
         blocking(move || store.commit(&id, metrics)).await
+    }
+
+    /// Whether this user may end or prolong a save: its writer, the host's own user, and root.
+    ///
+    /// # Errors
+    /// [`Code::OtherUser`].
+    pub fn check_save_owner(&self, id: &SaveId, user: Option<u32>) -> Result<()> {
+        self.0.store.save_owner(id).map_or(Ok(()), |owner| check_owner(&format!("save {id}"), owner, user))
     }
 
     /// Gives a save its full time again.
@@ -43,4 +51,14 @@ impl Host {
     pub fn saves(&self) -> Vec<Save> {
         self.0.store.saves()
     }
+}
+
+/// Whether `user` may act on what belongs to `owner`.
+pub(crate) fn check_owner(what: &str, owner: u32, user: Option<u32>) -> Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    if user.is_some_and(|user| user == owner || user == own || user == 0) {
+        return Ok(());
+    }
+    let you = user.map_or_else(|| "of no known user".to_owned(), |user| format!("user {user}"));
+    Err(Error::new(Code::OtherUser, format!("{what} belongs to user {owner} and you are {you}")))
 }

@@ -30,6 +30,9 @@ impl Answers {
         if let Err(refusal) = check_origin(peer, request.headers()) {
             return refusal.into_response();
         }
+        if let Err(refusal) = peer.check(request.method()).await {
+            return refusal.into_response();
+        }
         request.extensions_mut().insert(peer);
         let only_looks = matches!(*request.method(), Method::GET | Method::HEAD);
         let answer = self.router.clone().oneshot(request);

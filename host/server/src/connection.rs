@@ -27,7 +27,7 @@ where
         async move { Ok::<_, Infallible>(answers.answer(peer, request.map(Body::new)).await) }
     });
     let mut http = http1::Builder::new();
-    let head_timeout = (peer == Peer::Tcp).then_some(HEAD_TIMEOUT);
+    let head_timeout = matches!(peer, Peer::Tcp(_)).then_some(HEAD_TIMEOUT);
     http.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_header_size(HEAD_BYTES);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {

@@ -1,6 +1,12 @@
 //! The server: sockets that are open, then connections until it is told to stop.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -18,7 +24,9 @@ use crate::{
 
 /// Connections at once; more wait in the kernel's queue. Each socket has its own: whoever may connect over loopback, and
 /// that is every user of the machine, must not be able to keep a trainer out of the Unix socket.
-const UNIX_CONNECTIONS: usize = 1024;
+const UNIX_CONNECTIONS: usize = 4096;
+/// Of these for one user, in quarters: trainers of one user may need many, and others still come in.
+const QUARTERS: usize = 3;
 const TCP_CONNECTIONS: usize = 256;
 /// For requests in progress to be answered when the server stops. A commit may be waiting for the disk.
 const GRACE: Duration = Duration::from_secs(30);
@@ -85,14 +93,18 @@ impl Server {
 /// Accepts connections for ever, `most` of them at once.
 async fn accept<L: Listener>(listener: Option<&L>, most: usize, answers: &Answers, graceful: &GracefulShutdown) {
     let Some(listener) = listener else { return };
-    let seats = Arc::new(Semaphore::new(most));
+    let (seats, users) = (Arc::new(Semaphore::new(most)), Users::default());
     while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Some(place) = users.take(peer.process_user(), most.div_ceil(4) * QUARTERS) else {
+                    tracing::warn!(?peer, "a user has too many connections; another is closed");
+                    continue;
+                };
                 let (answers, watcher) = (answers.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     connection::serve(stream, peer, answers, watcher).await;
-                    drop(seat);
+                    drop((seat, place));
                 });
             }
             Err(error) => {
@@ -104,10 +116,47 @@ async fn accept<L: Listener>(listener: Option<&L>, most: usize, answers: &Answer
     }
 }
 
+/// Connections by user.
+#[derive(Debug, Clone, Default)]
+struct Users(Arc<Mutex<HashMap<u32, usize>>>);
+
+/// One connection of a user; nothing is counted where the kernel names none.
+#[derive(Debug)]
+struct Place(Users, Option<u32>);
+
+impl Users {
+    fn counts(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, user: Option<u32>, most: usize) -> Option<Place> {
+        if let Some(user) = user {
+            let mut counts = self.counts();
+            let count = counts.entry(user).or_default();
+            if *count >= most {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Place(self.clone(), user))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(user) = self.1 else { return };
+        let mut counts = self.0.counts();
+        if let Entry::Occupied(mut count) = counts.entry(user) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use axum::{extract::State, http::StatusCode, routing};
     use tokio::{
         io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -169,10 +218,21 @@ mod tests {
         assert_eq!(*scene.log.lock().unwrap(), ["gone", "done", "dropped", "stopped"]);
     }
 
+    #[test]
+    fn one_user_does_not_take_all_connections() {
+        let users = Users::default();
+        let taken: Vec<_> = (0..3).map(|_| users.take(Some(7), 3).unwrap()).collect();
+        assert!(users.take(Some(7), 3).is_none());
+        assert!(users.take(Some(8), 3).is_some() && users.take(None, 0).is_some());
+        drop(taken);
+        assert!(users.take(Some(7), 3).is_some());
+        assert!(users.counts().is_empty(), "nothing is kept of who is gone");
+    }
+
     #[tokio::test]
     async fn loopback_connections_that_never_end_keep_nobody_out_of_the_unix_socket() {
         let dir = tempfile::tempdir().unwrap();
-        let server = Server { unix_connections: 2, tcp_connections: 2, ..open(dir.path()).await };
+        let server = Server { unix_connections: 4, tcp_connections: 2, ..open(dir.path()).await };
         let (socket, address) = (server.socket().unwrap().to_owned(), server.address().unwrap());
         let stop = CancellationToken::new();
         let router = Router::new().route("/", routing::get(|| async { "yes" }));

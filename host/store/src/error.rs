@@ -19,12 +19,12 @@ pub enum Error {
     #[error("the tier {} is in use by another host process: stop it, or give this one a tier of its own", .0.display())]
     Locked(PathBuf),
     /// The index could not be opened.
-    #[error("the index {} can't be opened ({source}): restore it from a backup, or move it away: the shards on the tier and in object storage are found again, and pins, jobs, bots and the journal are lost", path.display())]
+    #[error("the index {} can't be opened ({cause}): restore it from a backup, or move it away: the shards on the tier and in object storage are found again, and pins, jobs, bots and the journal are lost", path.display())]
     Open {
         /// Where it is.
         path: PathBuf,
         /// What the database says.
-        source: fjall::Error,
+        cause: fjall::Error,
     },
     /// The index could not be read or written.
     #[error("index: {0}")]
@@ -87,6 +87,28 @@ pub enum Error {
         free: u64,
         /// What is kept free.
         reserve: u64,
+    },
+    /// The same, of a save that announced nothing.
+    #[error(
+        "nothing was announced, the rank's last save had {needed} bytes, and {free} are free beside the reserve of {reserve} and what other saves have announced: if this one is smaller, begin it with its bytes"
+    )]
+    NoSpaceAsBefore {
+        /// Bytes of the last save.
+        needed: u64,
+        /// What is left.
+        free: u64,
+        /// What is kept free.
+        reserve: u64,
+    },
+    /// Files with holes, larger than what the tier's disk could hold.
+    #[error(
+        "the save's files have {bytes} bytes by their length, and the tier's disk has {size}: they have holes, and could not be restored"
+    )]
+    Sparse {
+        /// Their length.
+        bytes: u64,
+        /// The disk's size.
+        size: u64,
     },
     /// A shard larger than any may be.
     #[error("{0} bytes are more than a shard may have")]

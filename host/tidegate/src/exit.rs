@@ -8,11 +8,11 @@ use tidegate_client::Error;
 pub(crate) const CODES: &str = "\
 Exit codes:
   0    done
-  1    failed
+  1    failed; for `status`: the host is not ready
   2    wrong usage, a value that is not valid, or a wrong configuration
   3    there is no such run, checkpoint, save, restore, job, bot or plugin
   4    refused: the guard, a conflict, no space, too many at once
-  5    no host answers on the socket
+  5    no host answers on the socket, or it may not be used
   130  interrupted before it was done";
 
 /// Why a command did not do what was asked.

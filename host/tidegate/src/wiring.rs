@@ -1,6 +1,6 @@
 //! The one place where the parts are put together: configuration in, a running engine out.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use tidegate_core::{Clock, SystemClock};
@@ -29,10 +29,17 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
         name: config.host.name.clone(),
         plugins: config.plugins_path(),
         wanted_copies: config.policy.copies,
+        private: private(config),
         uploads: 2,
         drain: Duration::from_secs(20),
     };
     Ok(Host::start(options, clock, Arc::new(store), Arc::new(target), sandbox).await?)
+}
+
+/// Directories in which no restore lands: they would be swept, or seen as something else.
+fn private(config: &Config) -> Vec<PathBuf> {
+    let files = url::Url::parse(&config.object.url).ok().and_then(|url| url.to_file_path().ok());
+    [config.tier_path(), config.plugins_path()].into_iter().chain(files).collect()
 }
 
 fn target(section: &ObjectSection) -> Result<Target> {

@@ -7,8 +7,8 @@ use crate::Address;
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody answers at the address. Nothing was asked.
-    #[error("no host answers at {address}: {source}")]
+    /// Nobody answers at the address, or it may not be used. Nothing was asked.
+    #[error("{} {address}: {source}", if source.kind() == io::ErrorKind::PermissionDenied { "you may not use" } else { "no host answers at" })]
     Unreachable {
         /// Where it was looked for.
         address: Address,

@@ -83,6 +83,7 @@ async fn start(args: &Args, dir: &Path) -> Result<(Host, Arc<Store>)> {
         name: "bench".parse()?,
         plugins: dir.join("plugins"),
         wanted_copies: 1,
+        private: Vec::new(),
         uploads: 2,
         drain: Duration::from_secs(20),
     };

@@ -110,6 +110,7 @@ pub(super) async fn from_object(host: &Host, job: &Job) -> Outcome {
             let at = tx.next_seq();
             let bytes = checkpoint.bytes();
             checkpoint.shards.values_mut().for_each(|shard| shard.drop_copy(Tier::Object, at));
+            checkpoint.give_up();
             let (run, step, reason) = (effect.run, effect.step, effect.reason);
             tx.append(EventKind::CheckpointPruned { run, step, tier: Tier::Object, bytes, reason })?;
             tx.put_checkpoint(&checkpoint)?;

@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pub(super) path: PathBuf,
     /// Whether the host made the directory, and removes it.
     pub(super) ours: bool,
+    /// Whose it is.
+    pub(super) user: u32,
     /// The process that asked: with it goes a directory of the host's.
     owner: Option<Arc<Watched>>,
     pub(super) track: Track,
@@ -49,13 +51,14 @@ impl Entry {
         bytes: u64,
         began: Duration,
     ) -> Self {
+        let user = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid);
         let owner = owner.and_then(Watched::open).map(Arc::new);
         let track = Track::default();
         track.set_total(bytes);
         let (run, step, world_size) = (checkpoint.run.clone(), checkpoint.step, checkpoint.world_size);
         let metrics = checkpoint.metrics.clone();
         let (nvme, object, end) = (Arc::default(), Arc::default(), watch::Sender::new(None));
-        Self { run, step, world_size, metrics, bytes, began, path, ours, owner, track, nvme, object, end }
+        Self { run, step, world_size, metrics, bytes, began, path, ours, user, owner, track, nvme, object, end }
     }
 
     pub(super) fn came_from(&self, nvme: u64, object: u64) {

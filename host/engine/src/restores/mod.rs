@@ -3,15 +3,26 @@
 //! leaves no copy behind. A restore holds its checkpoint against every prune while it runs.
 
 mod book;
+mod partial;
 mod work;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub(crate) use book::Restores;
+use partial::Partial;
 use tidegate_core::{Checkpoint, Code, Metrics, Rank, RunName, Step, WorldSize};
 use tidegate_store::{Tx, Writer};
 
-use crate::{CheckpointInfo, Error, Host, Result, catalog::unknown_checkpoint, error::blocking};
+use crate::{
+    CheckpointInfo, Error, Host, Result,
+    catalog::{lost_checkpoint, unknown_checkpoint},
+    error::blocking,
+    saves::check_owner,
+};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,14 +87,22 @@ impl Host {
     /// An unknown or incomplete checkpoint; a directory that exists or is not absolute; no room; too many at once.
     pub async fn restore(&self, request: RestoreRequest) -> Result<RestoreInfo> {
         self.check_running()?;
-        let into = request.into.as_deref().map(|into| check_into(into, request.owner)).transpose()?;
+        let into = request.into.as_deref().map(|into| self.check_into(into, request.owner)).transpose()?;
         let CheckpointInfo { checkpoint, .. } = match request.step {
-            Some(step) => self.checkpoint(&request.run, step).await?,
+            Some(step) => {
+                // An unknown run is looked for as a whole.
+                self.find_run(&request.run).await?;
+                self.find_step(&request.run, step).await?;
+                self.checkpoint(&request.run, step).await?
+            }
             None => self.latest(&request.run).await?,
         };
         // Registered before the record is looked at again: from here on nothing deletes it.
         let reading = self.0.readers.hold(&request.run, checkpoint.step);
         let checkpoint = self.current(&request.run, checkpoint.step).await?;
+        if checkpoint.lost() {
+            return Err(lost_checkpoint(&checkpoint));
+        }
         if checkpoint.complete.is_none() {
             let (run, step, known) = (&request.run, checkpoint.step, checkpoint.shards.len());
             let detail = format!("run {run} step {step}: {known} of {} ranks have committed", checkpoint.world_size);
@@ -95,8 +114,16 @@ impl Host {
         let (id, now) = self.0.restores.name(self.0.clock.as_ref());
         let ours = into.is_none();
         let path = into.unwrap_or_else(|| self.0.store.restore_dir(&id));
-        // On the tier it competes with saves; elsewhere the restore itself looks at the free space.
-        let room = ours.then(|| self.0.store.promise_room(work::partial(&path), bytes)).transpose()?;
+        // On the tier it competes with saves.
+        let beside = partial::path(&path, &id);
+        let room = ours.then(|| self.0.store.promise_room(beside.clone(), bytes)).transpose()?;
+        let partial = match ours {
+            true => Partial::on_the_tier(beside).await?,
+            false => {
+                check_space(&beside, bytes)?;
+                Partial::elsewhere(self, beside, &id).await?
+            }
+        };
         let entry = book::Entry::new(&checkpoint, path, ours, request.owner, bytes, now);
         self.0.restores.add(id.clone(), entry.clone())?;
         let host = self.clone();
@@ -104,7 +131,7 @@ impl Host {
         self.0.tasks.spawn(async move {
             let stopping = host.0.stopping.clone();
             let outcome = tokio::select! {
-                outcome = work::run(&host, &checkpoint, &ranks, &entry, request.owner) => outcome,
+                outcome = work::run(&host, &checkpoint, &ranks, &entry, partial, request.owner) => outcome,
                 () = stopping.cancelled() => Err(Error::new(Code::Draining, "the host is stopping")),
             };
             if let Err(error) = &outcome {
@@ -121,7 +148,7 @@ impl Host {
     async fn current(&self, run: &RunName, step: Step) -> Result<Checkpoint> {
         let name = run.clone();
         let look = move |tx: &mut Tx<'_>| Ok::<_, Error>(tx.checkpoint(&name, step)?);
-        let found = self.0.store.index().write_async(look).await?.filter(|checkpoint| !checkpoint.gone());
+        let found = self.0.store.index().write_async(look).await?.filter(Checkpoint::known);
         found.ok_or_else(|| unknown_checkpoint(run, step))
     }
 
@@ -133,6 +160,14 @@ impl Host {
         let entry = self.0.restores.get(id)?;
         let _ = tokio::time::timeout(wait, entry.ended()).await;
         Ok(entry.info(id, self.0.clock.monotonic()))
+    }
+
+    /// Whether this user may release a restore: who asked for it, the host's own user, and root.
+    ///
+    /// # Errors
+    /// [`Code::UnknownRestore`], [`Code::OtherUser`].
+    pub fn check_restore_owner(&self, id: &str, user: Option<u32>) -> Result<()> {
+        check_owner(&format!("restore {id}"), self.0.restores.get(id)?.user, user)
     }
 
     /// Releases what nobody will release: directories of the host's whose process is gone.
@@ -162,25 +197,48 @@ impl Host {
     }
 }
 
-/// The host writes with its own rights: it does so only for itself and for root, who has more.
-fn check_into(into: &std::path::Path, owner: Option<Writer>) -> Result<PathBuf> {
-    let own = rustix::process::geteuid().as_raw();
-    if let Some(other) = owner.filter(|owner| owner.uid != own && owner.uid != 0) {
-        let detail = format!("into: the host runs as user {own} and you are user {}", other.uid);
-        return Err(Error::new(Code::OtherUser, detail));
+impl Host {
+    /// The host writes with its own rights: it does so only for itself and for root, who has more.
+    fn check_into(&self, into: &Path, owner: Option<Writer>) -> Result<PathBuf> {
+        let own = rustix::process::geteuid().as_raw();
+        if let Some(other) = owner.filter(|owner| owner.uid != own && owner.uid != 0) {
+            let detail = format!("into: the host runs as user {own} and you are user {}", other.uid);
+            return Err(Error::new(Code::OtherUser, detail));
+        }
+        let plain = |part| !matches!(part, std::path::Component::ParentDir | std::path::Component::CurDir);
+        if !into.is_absolute() || !into.components().all(plain) || into.file_name().is_none() {
+            let detail = format!("into: {} is not an absolute path without . and ..", into.display());
+            return Err(Error::new(Code::BadRequest, detail));
+        }
+        match into.symlink_metadata() {
+            Ok(_) => return Err(Error::new(Code::TargetExists, format!("{} exists", into.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::new(Code::BadRequest, format!("into: {}: {error}", into.display()))),
+        }
+        let above = into.parent().and_then(|above| above.canonicalize().ok()).filter(|above| above.is_dir());
+        let Some(above) = above else {
+            let detail = format!("into: the directory above {} does not exist", into.display());
+            return Err(Error::new(Code::BadRequest, detail));
+        };
+        let within = |private: &&PathBuf| private.canonicalize().is_ok_and(|private| above.starts_with(private));
+        if let Some(private) = self.0.options.private.iter().find(within) {
+            let detail = format!("into: {} is inside {}, which is the host's own", into.display(), private.display());
+            return Err(Error::new(Code::BadRequest, detail));
+        }
+        Ok(into.to_owned())
     }
-    let plain = |part| !matches!(part, std::path::Component::ParentDir | std::path::Component::CurDir);
-    if !into.is_absolute() || !into.components().all(plain) || into.file_name().is_none() {
-        let detail = format!("into: {} is not an absolute path without . and ..", into.display());
-        return Err(Error::new(Code::BadRequest, detail));
+}
+
+/// Whether so many bytes fit where a restore is made. Saves and other writers there are not known: it may fill up later.
+fn check_space(path: &Path, bytes: u64) -> Result<()> {
+    let above = path.parent().unwrap_or(path);
+    let stat = rustix::fs::statvfs(above)
+        .map_err(|error| Error::new(Code::BadRequest, format!("into: {}: {error}", above.display())))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if bytes <= free {
+        return Ok(());
     }
-    if into.symlink_metadata().is_ok() {
-        return Err(Error::new(Code::TargetExists, format!("{} exists", into.display())));
-    }
-    match into.parent() {
-        Some(parent) if parent.is_dir() => Ok(into.to_owned()),
-        _ => Err(Error::new(Code::BadRequest, format!("into: the directory above {} does not exist", into.display()))),
-    }
+    Err(Error::new(Code::NoSpace, format!("into: the restore needs {bytes} bytes and {} has {free}", above.display())))
 }
 
 fn choose_ranks(checkpoint: &tidegate_core::Checkpoint, asked: Option<Vec<Rank>>) -> Result<Vec<Rank>> {

@@ -1,30 +1,25 @@
-use std::{
-    fs::{self, File},
-    io,
-    os::unix::fs::{DirBuilderExt, lchown},
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use tidegate_core::{Body, Checkpoint, Code, Digest, EventKind, Rank, Shard, Tier};
 use tidegate_replica::{Damage, RestoreOptions, Source};
 use tidegate_store::{Error as StoreError, Tx, Writer};
 
-use super::book::Entry;
+use super::{book::Entry, partial::Partial};
 use crate::{Error, Host, Result, error::blocking};
 
-/// Restores the shards into a directory beside the final one, and renames it once all are whole and durable. Whatever
+/// Restores the shards into `partial`, and renames it to its final place once all are whole and durable. Whatever
 /// goes wrong, nothing is left. Until then only the host can read it, and afterwards only its `owner`.
 pub(super) async fn run(
     host: &Host,
     checkpoint: &Checkpoint,
     ranks: &[Rank],
     entry: &Entry,
+    partial: Partial,
     owner: Option<Writer>,
 ) -> Result<()> {
-    let partial = Partial::create(&entry.path)?;
     for rank in ranks {
         let Some(shard) = checkpoint.shards.get(rank) else { continue };
-        restore_shard(host, checkpoint, shard, &partial.0, entry).await?;
+        restore_shard(host, checkpoint, shard, partial.path(), entry).await?;
     }
     let to = entry.path.clone();
     blocking(move || {
@@ -162,68 +157,4 @@ async fn note_damage(host: &Host, checkpoint: &Checkpoint, rank: Rank, damaged: 
         }
     }
     Ok(())
-}
-
-/// Where a restore is made before it lands.
-pub(super) fn partial(to: &Path) -> PathBuf {
-    let name = to.file_name().and_then(|name| name.to_str()).unwrap_or("restore");
-    to.with_file_name(format!(".{name}.tidegate-partial"))
-}
-
-/// A directory beside the final one that is removed unless it lands.
-struct Partial(PathBuf);
-
-impl Partial {
-    fn create(to: &Path) -> Result<Self> {
-        let path = partial(to);
-        let mut private = fs::DirBuilder::new();
-        private.mode(0o700);
-        let made = private.create(&path).or_else(|error| match error.kind() {
-            // Left by a host that died.
-            io::ErrorKind::AlreadyExists => fs::remove_dir_all(&path).and_then(|()| private.create(&path)),
-            _ => Err(error),
-        });
-        made.map_err(|error| refused("create", &path, &error))?;
-        Ok(Self(path))
-    }
-
-    /// Gives all of it to who asked, before its final sync.
-    fn hand_over(&self, owner: Option<Writer>) -> Result<()> {
-        let own = rustix::process::geteuid().as_raw();
-        let Some(owner) = owner.filter(|owner| owner.uid != own && owner.uid != 0) else { return Ok(()) };
-        let mut todo = vec![self.0.clone()];
-        while let Some(path) = todo.pop() {
-            lchown(&path, Some(owner.uid), Some(owner.gid)).map_err(|error| refused("give away", &path, &error))?;
-            if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
-                let entries = fs::read_dir(&path).map_err(|error| refused("list", &path, &error))?;
-                todo.extend(entries.flatten().map(|entry| entry.path()));
-            }
-        }
-        Ok(())
-    }
-
-    fn land(self, to: &Path) -> Result<()> {
-        let sync = |path: &Path| File::open(path).and_then(|dir| dir.sync_all());
-        sync(&self.0).map_err(|error| refused("sync", &self.0, &error))?;
-        if to.symlink_metadata().is_ok() {
-            return Err(Error::new(Code::TargetExists, format!("{} exists", to.display())));
-        }
-        fs::rename(&self.0, to).map_err(|error| refused("rename", &self.0, &error))?;
-        to.parent().map_or(Ok(()), sync).map_err(|error| refused("sync the directory above", to, &error))
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %self.0.display(), %error, "a partial restore could not be removed");
-        }
-    }
-}
-
-fn refused(what: &str, path: &Path, error: &io::Error) -> Error {
-    let code = if error.kind() == io::ErrorKind::StorageFull { Code::NoSpace } else { Code::Internal };
-    Error::new(code, format!("could not {what} {}: {error}", path.display()))
 }

@@ -44,6 +44,7 @@ impl Fixture {
             name: "h".parse().unwrap(),
             plugins: dir.path().join("plugins"),
             wanted_copies: 2,
+            private: vec![dir.path().join("tier"), dir.path().join("object")],
             uploads: 2,
             drain: Duration::from_secs(20),
         };

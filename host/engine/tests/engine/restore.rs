@@ -178,3 +178,99 @@ async fn an_index_that_was_lost_is_made_anew_from_the_tier_and_the_bucket() {
     assert!(fixture.commit(2, 1, 2, &[("a", b"z")]).await.complete);
     assert_eq!(restore(&fixture, None).await.step, step(2));
 }
+
+/// Restores into a directory and waits for the end.
+async fn restore_into(fixture: &Fixture, into: &Path) -> tidegate_engine::Result<RestoreInfo> {
+    let into = Some(into.to_path_buf());
+    let request = RestoreRequest { run: run(), step: None, ranks: None, into, owner: None };
+    let id = fixture.host.restore(request).await?.id;
+    fixture.host.restore_info(&id, Duration::from_secs(60)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_whose_only_copy_is_damaged_is_known_as_lost() {
+    let fixture = Fixture::new().await;
+    fixture.commit(1, 0, 1, &[("a", b"good bytes")]).await;
+    fixture.sealed(1).await;
+    rot(&fixture.dir.path().join("tier/runs/r/0000000000000001.00000/files/a"));
+    assert!(matches!(restore(&fixture, None).await.state, RestoreState::Failed(error) if error.code == Code::Corrupt));
+    // To be told that there is none, a trainer would begin at its first step.
+    assert_eq!(fixture.host.latest(&run()).await.unwrap_err().code, Code::Corrupt);
+    for asked in [Some(step(1)), None] {
+        let request = RestoreRequest { run: run(), step: asked, ranks: None, into: None, owner: None };
+        assert_eq!(fixture.host.restore(request).await.unwrap_err().code, Code::Corrupt);
+    }
+    assert_eq!(fixture.host.run(&run()).await.unwrap().checkpoints, 1);
+    let listed = fixture.host.checkpoints(&run(), None, 9).await.unwrap();
+    assert!(listed[0].checkpoint.lost() && fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.lost());
+    let fixture = fixture.restart(|_| ()).await;
+    assert!(fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.lost());
+    // An operator who gives it up is not told of it any more.
+    let gone = fixture.host.prune(&run(), step(1), tidegate_core::Tier::Nvme, "given up".into(), false).await.unwrap();
+    fixture.event(|e| e.kind.name() == "job-finished").await;
+    assert!(gone.job.is_some());
+    assert_eq!(fixture.host.run(&run()).await.unwrap_err().code, Code::UnknownRun);
+    // And one that is saved again is there again.
+    fixture.commit(1, 0, 1, &[("a", b"good bytes")]).await;
+    assert_eq!(fixture.host.latest(&run()).await.unwrap().checkpoint.step, step(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_another_host_brought_to_object_storage_is_found_when_it_is_restored() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"one")]).await;
+    fixture.event(|e| e.kind.name() == "job-finished" && crate::fixture::about(e, 1)).await;
+    let other = Fixture::new().await;
+    other.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    other.commit(2, 0, 1, &[("a", b"two")]).await;
+    other.event(|e| e.kind.name() == "job-finished" && crate::fixture::about(e, 2)).await;
+    let (from, to) = (other.dir.path().join("object/v1"), fixture.dir.path().join("object"));
+    assert!(std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+    assert_eq!(fixture.host.checkpoint(&run(), step(2)).await.unwrap_err().code, Code::UnknownCheckpoint);
+    let info = restore(&fixture, Some(2)).await;
+    assert_eq!(info.state, RestoreState::Done);
+    assert_eq!(fs::read(info.path.join("rank-00000/a")).unwrap(), b"two");
+    let nowhere = RestoreRequest { run: run(), step: Some(step(3)), ranks: None, into: None, owner: None };
+    assert_eq!(fixture.host.restore(nowhere).await.unwrap_err().code, Code::UnknownCheckpoint);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_restore_lands_in_the_hosts_own_directories_or_where_there_is_no_place() {
+    let fixture = Fixture::new().await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    let dir = fixture.dir.path();
+    std::os::unix::fs::symlink(dir.join("tier/runs"), dir.join("way")).unwrap();
+    let long = "n".repeat(300);
+    for bad in [dir.join("tier/mine"), dir.join("object/mine"), dir.join("way/mine"), dir.join(long)] {
+        let error = restore_into(&fixture, &bad).await.unwrap_err();
+        assert_eq!(error.code, Code::BadRequest, "{}: {error}", bad.display());
+    }
+    assert_eq!(restore_into(&fixture, Path::new("/proc/mine")).await.unwrap_err().code, Code::NoSpace);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_host_left_of_a_restore_goes_and_what_is_the_users_stays() {
+    let fixture = Fixture::new().await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    let dir = fixture.dir.path().to_owned();
+    // Names that a user may have chosen.
+    let theirs = [dir.join(".out.tidegate-partial"), dir.join(".tidegate-partial-mine")];
+    theirs.iter().for_each(|path| fs::create_dir(path).unwrap());
+    assert_eq!(restore_into(&fixture, &dir.join("out")).await.unwrap().state, RestoreState::Done);
+    let left = dir.join(".tidegate-partial-r1-0");
+    fs::create_dir_all(left.join("rank-00000")).unwrap();
+    // As it is written down before the directory is made.
+    let noted = left.to_str().unwrap().to_owned();
+    let fixture = fixture
+        .restart(move |dir| {
+            let clock = std::sync::Arc::new(tidegate_core::SystemClock::default());
+            let index = tidegate_store::Index::open(&dir.join("tier/index"), "h".parse().unwrap(), clock).unwrap();
+            let key = b"partial/r1-0";
+            let note = move || index.write(move |tx| tx.put(tidegate_store::Space::Meta, key, &noted)).unwrap();
+            std::thread::spawn(note).join().unwrap();
+        })
+        .await;
+    assert!(!left.exists() && theirs.iter().all(|path| path.exists()) && dir.join("out/rank-00000/a").exists());
+    drop(fixture);
+}

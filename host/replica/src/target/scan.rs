@@ -41,6 +41,14 @@ impl Target {
         Ok(found)
     }
 
+    /// One checkpoint, if it is complete and whole on this target. One whose marker can't be read is none, with a warning.
+    ///
+    /// # Errors
+    /// What the store says. An unreachable store is an error, never a checkpoint that is not there.
+    pub async fn look(&self, run: &RunName, step: Step) -> Result<Option<Found>, Error> {
+        self.found(run, step).await
+    }
+
     async fn found(&self, run: &RunName, step: Step) -> Result<Option<Found>, Error> {
         match self.marked(run, step).await {
             Err(error @ Error::Manifest { .. }) => {

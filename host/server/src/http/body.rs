@@ -10,6 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 use tidegate_core::Code;
 
 use super::Failure;
@@ -109,7 +110,9 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Fail
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let place = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Err(error) if error.path().iter().next().is_some() => format!("field `{}`: ", error.path()),
+        Err(error) if error.path().iter().any(|segment| matches!(segment, Segment::Map { .. })) => {
+            format!("field `{}`: ", error.path())
+        }
         _ => String::new(),
     };
     Failure::bad_request(format!("{place}{error}"))

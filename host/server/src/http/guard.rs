@@ -13,8 +13,9 @@ use super::{Failure, Peer};
 pub(crate) fn check(peer: Peer, headers: &HeaderMap) -> Result<(), Failure> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let host = text(header::HOST);
-    if peer == Peer::Tcp && !host.is_some_and(is_loopback) {
-        let detail = format!("the Host header is {host:?}; over TCP it must be localhost, 127.0.0.1 or [::1]");
+    if matches!(peer, Peer::Tcp(_)) && !host.is_some_and(is_loopback) {
+        let given = host.map_or_else(|| "missing".to_owned(), |host| format!("{host:?}"));
+        let detail = format!("the Host header is {given}; over TCP it must be localhost, 127.0.0.1 or [::1]");
         return Err(Failure::new(Code::Stranger, detail));
     }
     if let Some(origin) = text(header::ORIGIN) {
@@ -61,20 +62,20 @@ mod tests {
     #[test]
     fn over_tcp_only_names_of_this_machine_are_answered() {
         for good in ["localhost", "LOCALHOST:7070", "127.0.0.1:7070", "[::1]:7070", "[::1]"] {
-            assert!(asked(Peer::Tcp, &[("host", good)]), "{good}");
+            assert!(asked(Peer::Tcp(None), &[("host", good)]), "{good}");
         }
         for bad in
             ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:7070", "localhost:x", "[::1]x", ""]
         {
-            assert!(!asked(Peer::Tcp, &[("host", bad)]), "{bad}");
+            assert!(!asked(Peer::Tcp(None), &[("host", bad)]), "{bad}");
         }
-        assert!(!asked(Peer::Tcp, &[]));
+        assert!(!asked(Peer::Tcp(None), &[]));
         assert!(asked(Peer::Unix(None), &[]));
     }
 
     #[test]
     fn a_foreign_web_page_is_refused_on_every_socket() {
-        for peer in [Peer::Tcp, Peer::Unix(None)] {
+        for peer in [Peer::Tcp(None), Peer::Unix(None)] {
             let host = ("host", "localhost:7070");
             assert!(asked(peer, &[host, ("origin", "http://localhost:7070"), ("sec-fetch-site", "same-origin")]));
             assert!(!asked(peer, &[host, ("origin", "http://localhost:3000")]));

@@ -1,12 +1,14 @@
 //! Where clients connect. Never off this machine.
 
 mod error;
+mod owner;
 mod tcp;
 mod unix;
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
 pub use error::Error;
+pub(crate) use owner::Link;
 pub(crate) use tcp::bind as bind_tcp;
 use tokio::io::{AsyncRead, AsyncWrite};
 pub(crate) use unix::UnixSocket;

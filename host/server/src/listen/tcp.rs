@@ -2,7 +2,7 @@ use std::{io, net::SocketAddr};
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Error, Listener};
+use super::{Error, Link, Listener};
 use crate::http::Peer;
 
 /// Listens on a loopback address.
@@ -17,10 +17,11 @@ impl Listener for TcpListener {
     type Stream = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
-        let (stream, _) = Self::accept(self).await?;
+        let (stream, there) = Self::accept(self).await?;
         // An answer is small and must not wait for the next packet.
         let _ = stream.set_nodelay(true);
-        Ok((stream, Peer::Tcp))
+        let link = stream.local_addr().ok().map(|here| Link { here, there });
+        Ok((stream, Peer::Tcp(link)))
     }
 }
 

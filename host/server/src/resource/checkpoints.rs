@@ -31,6 +31,7 @@ pub(super) fn show(info: CheckpointInfo) -> Checkpoint {
         step: it.step.get(),
         world_size: it.world_size.get(),
         complete: it.complete.is_some(),
+        lost: it.lost(),
         bytes: it.bytes(),
         pinned: it.pinned(),
         pins: held.map(|pin| Pin { by: pin.by.clone(), reason: pin.reason.clone() }).collect(),

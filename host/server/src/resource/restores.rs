@@ -90,7 +90,7 @@ async fn begin(
     Json(asked): Json<RestoreRequest>,
 ) -> Result<Response, Failure> {
     let patience = wait(query.wait)?;
-    if asked.into.is_some() && peer == Peer::Tcp {
+    if asked.into.is_some() && matches!(peer, Peer::Tcp(_)) {
         return Err(Failure::new(
             Code::NotLocal,
             "`into` names a directory of the asking process, which TCP can't vouch for",
@@ -128,7 +128,8 @@ async fn get(
 #[utoipa::path(delete, operation_id = "restores_release", path = "/v1/restores/{id}", tag = "restores",
     params(("id" = String, Path, description = "The restore")),
     responses((status = 204, description = "It is forgotten"), Problems))]
-async fn release(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+async fn release(State(app): State<App>, peer: Peer, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    app.host.check_restore_owner(&id, peer.user())?;
     app.host.release_restore(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -38,8 +38,8 @@ fn show(save: tidegate_engine::Save) -> Save {
 #[utoipa::path(post, operation_id = "saves_begin", path = "/v1/saves", tag = "saves",
     request_body = Begin, responses((status = 201, body = Save, description = "A new staging directory"), Problems))]
 async fn begin(State(app): State<App>, peer: Peer, Json(asked): Json<Begin>) -> Result<Response, Failure> {
-    if asked.bytes.is_some_and(|bytes| bytes > limits::SHARD_BYTES) {
-        let detail = format!("`bytes` is {:?}; a shard may have {} (16 TiB)", asked.bytes, limits::SHARD_BYTES);
+    if let Some(bytes) = asked.bytes.filter(|bytes| *bytes > limits::SHARD_BYTES) {
+        let detail = format!("`bytes` is {bytes}; a shard may have {} (16 TiB)", limits::SHARD_BYTES);
         return Err(Failure::new(Code::BadName, detail));
     }
     let begin = tidegate_engine::Begin {
@@ -82,10 +82,13 @@ async fn list(State(app): State<App>, Query(query): Query<Listing>) -> Result<An
     responses((status = 200, body = Committed, description = "What was committed"), Problems))]
 async fn commit(
     State(app): State<App>,
+    peer: Peer,
     Path(id): Path<String>,
     Optional(asked): Optional<Commit>,
 ) -> Result<Answer<Committed>, Failure> {
-    let done = app.host.commit(&id.parse::<SaveId>()?, Metrics::try_from(asked.metrics)?).await?;
+    let id = id.parse::<SaveId>()?;
+    app.host.check_save_owner(&id, peer.user())?;
+    let done = app.host.commit(&id, Metrics::try_from(asked.metrics)?).await?;
     Ok(Answer(Committed {
         run: done.run.into(),
         step: done.step.get(),
@@ -102,15 +105,19 @@ async fn commit(
 #[utoipa::path(post, operation_id = "saves_touch", path = "/v1/saves/{id}/touch", tag = "saves",
     params(("id" = String, Path, description = "The save")),
     responses((status = 200, body = Save, description = "The save, with its new deadline"), Problems))]
-async fn touch(State(app): State<App>, Path(id): Path<String>) -> Result<Answer<Save>, Failure> {
-    Ok(Answer(show(app.host.touch(&id.parse()?).await?)))
+async fn touch(State(app): State<App>, peer: Peer, Path(id): Path<String>) -> Result<Answer<Save>, Failure> {
+    let id = id.parse()?;
+    app.host.check_save_owner(&id, peer.user())?;
+    Ok(Answer(show(app.host.touch(&id).await?)))
 }
 
 /// Abort a save: what was written is removed.
 #[utoipa::path(delete, operation_id = "saves_abort", path = "/v1/saves/{id}", tag = "saves",
     params(("id" = String, Path, description = "The save")),
     responses((status = 204, description = "Nothing of it is left"), Problems))]
-async fn abort(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
-    app.host.abort(&id.parse()?).await?;
+async fn abort(State(app): State<App>, peer: Peer, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    let id = id.parse()?;
+    app.host.check_save_owner(&id, peer.user())?;
+    app.host.abort(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -52,7 +52,7 @@ impl Index {
         let opened = Database::builder(path).worker_threads(1).cache_size(32 << 20).open();
         let db = opened.map_err(|source| match source {
             fjall::Error::Locked => Error::Locked(path.into()),
-            source => Error::Open { path: path.into(), source },
+            cause => Error::Open { path: path.into(), cause },
         })?;
         let spaces = Keyspaces::open(|name| db.keyspace(name, KeyspaceCreateOptions::default))?;
         // The database syncs what it puts into the directory of each space, but not their names.

@@ -5,7 +5,7 @@ use std::{
 
 use tidegate_core::{SaveId, Timestamp};
 
-use super::{Begin, Committed, Save, Watched};
+use super::{Begin, Committed, Save, Watched, Writer};
 use crate::{Error, Result};
 
 /// Commits that are remembered, so that one which is asked again gets its answer again.
@@ -28,6 +28,7 @@ struct Open {
     slot: Arc<Mutex<Slot>>,
     /// Its `expires` is the one that counts.
     save: Save,
+    writer: Option<Writer>,
 }
 
 #[derive(Debug, Default)]
@@ -58,13 +59,18 @@ impl Book {
         if pages.open.len() >= self.most {
             return Err(Error::TooManySaves(self.most));
         }
-        let save = slot.save.clone();
-        pages.open.insert(save.id.clone(), Open { slot: Arc::new(Mutex::new(slot)), save });
+        let (save, writer) = (slot.save.clone(), slot.begin.writer);
+        pages.open.insert(save.id.clone(), Open { slot: Arc::new(Mutex::new(slot)), save, writer });
         Ok(())
     }
 
     pub(crate) fn get(&self, id: &SaveId) -> Option<Arc<Mutex<Slot>>> {
         self.pages().open.get(id).map(|open| open.slot.clone())
+    }
+
+    /// Who writes a save in progress: none if it is not known, none within if nobody is named.
+    pub(crate) fn writer(&self, id: &SaveId) -> Option<Option<Writer>> {
+        self.pages().open.get(id).map(|open| open.writer)
     }
 
     pub(crate) fn committed(&self, id: &SaveId) -> Option<Committed> {

@@ -41,7 +41,12 @@ impl Store {
             return Err(Error::TooLarge(bytes));
         }
         self.promised.admitting(|promised| {
-            self.fits(bytes, promised)?;
+            self.fits(bytes, promised).map_err(|error| match error {
+                Error::NoSpace { needed, free, reserve } if begin.bytes.is_none() => {
+                    Error::NoSpaceAsBefore { needed, free, reserve }
+                }
+                error => error,
+            })?;
             self.add_save(begin, bytes)
         })
     }
@@ -68,6 +73,12 @@ impl Store {
         }
         self.flusher.wake();
         Ok(save)
+    }
+
+    /// The user that a save in progress belongs to; this host's own if nobody else is named. None: it is not known.
+    pub fn save_owner(&self, id: &SaveId) -> Option<u32> {
+        let own = rustix::process::geteuid().as_raw();
+        self.book.writer(id).map(|writer| writer.map_or(own, |writer| writer.uid))
     }
 
     /// Gives a save its full time again.

@@ -67,6 +67,11 @@ impl Store {
         if walked.bytes() > limits::SHARD_BYTES {
             return Err(Error::TooLarge(walked.bytes()));
         }
+        // What no disk of this size holds is full of holes: its restore would need all of them.
+        let (_, size) = self.space()?;
+        if walked.bytes() > size {
+            return Err(Error::Sparse { bytes: walked.bytes(), size });
+        }
         if walked.body_bytes() > limits::BODY_BYTES as u64 {
             let rule = "the save has too many files with too long names for one manifest".into();
             return Err(Error::BadFile { path: ".".into(), rule });

@@ -76,6 +76,8 @@ fn drop_shards(tx: &mut Tx<'_>, mut checkpoint: Checkpoint, reason: String) -> R
         bytes = bytes.saturating_add(shard.bytes);
         ranks.push(shard.rank);
     }
+    // Of what was found damaged before only the name is left, and that goes as well.
+    checkpoint.give_up();
     tx.append(EventKind::CheckpointPruned { run, step, tier: Tier::Nvme, bytes, reason })?;
     tx.put_checkpoint(&checkpoint)?;
     Ok((bytes, ranks))

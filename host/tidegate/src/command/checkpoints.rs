@@ -51,7 +51,11 @@ fn text(checkpoints: &[Checkpoint], more: bool) -> String {
                 Tier::Object => "object",
             })
             .collect();
-        let tiers = if tiers.is_empty() { "-".to_owned() } else { tiers.join(",") };
+        let tiers = match (it.lost, tiers.is_empty()) {
+            (true, _) => "LOST".to_owned(),
+            (false, true) => "-".to_owned(),
+            (false, false) => tiers.join(","),
+        };
         let metrics: Vec<String> = it.metrics.iter().map(|(name, value)| format!("{name}={value:.6}")).collect();
         let kept = it.kept_because.clone().unwrap_or_default();
         let row = [it.step.to_string(), ranks, bytes(it.bytes), tiers, moment(&it.created_at), metrics.join(" "), kept];

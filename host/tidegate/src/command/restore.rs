@@ -1,4 +1,4 @@
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, pin::pin, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tidegate_client::{
@@ -38,7 +38,18 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
     let into = into.map_err(|path| Failure::Usage(format!("--to {} is not UTF-8", path.display())))?;
     let request = RestoreRequest { run: args.run, step, ranks: args.ranks, into: Some(into) };
     // A run that the host does not know is looked for in object storage.
-    let begun = out.wait(looking, client.restore(&request, Duration::ZERO)).await?;
+    let mut begun = pin!(out.wait(looking, client.restore(&request, Duration::ZERO)));
+    let begun = tokio::select! {
+        begun = &mut begun => begun?,
+        _ = tokio::signal::ctrl_c() => {
+            // Asked for already: what comes of it must not stay. A second Ctrl-C leaves that to the host.
+            tokio::select! {
+                begun = begun => client.release_restore(&begun?.id).await?,
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return Err(Failure::Interrupted);
+        }
+    };
     let id = begun.id.clone();
     let restored = tokio::select! {
         restored = finish(client, begun, out) => restored?,

@@ -17,7 +17,8 @@ pub(crate) async fn run(Args: Args, client: &Client, out: Out) -> Result<(), Fai
     let health = client.health().await?;
     let runs = runs(client).await?;
     let bots = client.bots().await?.items;
-    out.value(&json!({ "health": health, "runs": runs, "bots": bots }), || text(&health, &runs, &bots))
+    out.value(&json!({ "health": health, "runs": runs, "bots": bots }), || text(&health, &runs, &bots))?;
+    if health.ready { Ok(()) } else { Err(Failure::Other(anyhow::anyhow!("the host is not ready"))) }
 }
 
 async fn runs(client: &Client) -> Result<Vec<Run>, Failure> {

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::PathBuf, pin::pin};
+use std::{net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tidegate_core::BotName;
@@ -27,19 +27,27 @@ pub(crate) struct Manner {
     pub(crate) bots: Existing,
 }
 
+/// For threads that block when everything else has ended.
+const LAST: Duration = Duration::from_secs(2);
+
 /// Runs a host until Ctrl-C, SIGTERM, or an index that can't be synced. `announce` is called when it takes requests.
 pub(crate) fn live(
     config: &Config,
     manner: Manner,
     announce: impl FnOnce(&Running) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    // Checkpoints are nobody else's, on NVMe, in a target of files, and where they are restored.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.host.workers)
         .thread_name("tidegate")
         .enable_all()
         .build()?;
-    runtime.block_on(run(config, manner, announce))
+    let outcome = runtime.block_on(run(config, manner, announce));
+    // A thread that can't be called off must not keep the process: what it does is done again after the next start.
+    runtime.shutdown_timeout(LAST);
+    outcome
 }
 
 async fn run(

@@ -1,6 +1,6 @@
 //! Errors: what happened, and what to do next.
 
-use std::fmt;
+use std::{fmt, io::ErrorKind};
 
 use miette::{Diagnostic, Report};
 use serde_json::json;
@@ -46,15 +46,30 @@ fn describe(failure: &Failure) -> Shown {
             (message, Some(problem.code), Some(problem.hint))
         }
         Failure::Client(error @ Error::Unreachable { .. }) => {
-            let help = "Start one with `tidegate dev`, or name its socket with --socket or TIDEGATE_SOCKET.";
+            let denied =
+                matches!(error, Error::Unreachable { source, .. } if source.kind() == ErrorKind::PermissionDenied);
+            let help = if denied {
+                "The socket is for its owner and its group (mode 0660): ask as one of them."
+            } else {
+                "Start one with `tidegate dev`, or name its socket with --socket or TIDEGATE_SOCKET."
+            };
             (error.to_string(), None, Some(help.to_owned()))
         }
         Failure::Client(error) => (error.to_string(), None, None),
         Failure::Usage(message) => (message.clone(), None, Some("`tidegate --help` tells what there is.".to_owned())),
-        Failure::Other(error) => (format!("{error:#}"), None, None),
+        Failure::Other(error) => (chain(error), None, None),
         Failure::Interrupted => ("interrupted".to_owned(), None, None),
     };
     Shown { message, code, help }
+}
+
+/// An error and its causes; one that was told already, by an error that names its cause itself, is not told twice.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, next| match said.as_str() {
+        "" => next,
+        told if told.contains(&next) => said,
+        _ => format!("{said}: {next}"),
+    })
 }
 
 /// Says on standard error what went wrong.

@@ -146,3 +146,46 @@ fn nothing_and_nothing_but_directories_is_no_checkpoint() {
     });
     site.still_works();
 }
+
+#[test]
+fn files_of_holes_stop_neither_later_saves_nor_the_end_of_the_host() {
+    let mut site = Site::start();
+    let disk = rustix::fs::statvfs(site.host.dir()).unwrap();
+    let [size, free] = [disk.f_blocks, disk.f_bavail].map(|blocks| blocks * disk.f_frsize);
+    let hole = |path: &Path, bytes: u64| fs::File::create(path.join("hole.bin")).unwrap().set_len(bytes);
+    if size < 8 << 40 {
+        let said = refused(&site, "TG0011", |path| hole(path, size + 1).unwrap());
+        assert!(said.contains("holes"), "{said}");
+    }
+    // As large as may be, and far too large to be hashed while anybody waits.
+    let bytes = size.min(1 << 40);
+    let save = site.begin("holes", 1);
+    if hole(Path::new(&save.path), bytes).is_err() {
+        println!("left out: this file system has no files of {bytes} bytes");
+        return;
+    }
+    assert_eq!(site.commit(&save).bytes, bytes);
+    if bytes > free {
+        // The next one is taken to be as large, unless it says what it is.
+        let said = site.refused(
+            "TG0010",
+            "POST",
+            "/v1/saves",
+            &json!({ "run": "holes", "step": 2, "rank": 0, "world_size": 1 }),
+        );
+        assert!(said.detail.contains("begin it with its bytes"), "{}", said.detail);
+        let into = site.outside().join("restored");
+        let said = site.refused("TG0010", "POST", "/v1/restores", &json!({ "run": "holes", "step": 1, "into": into }));
+        assert!(said.detail.contains("restore needs"), "{}", said.detail);
+    }
+    let begin = json!({ "run": "holes", "step": 2, "rank": 0, "world_size": 1, "bytes": 9 });
+    let small: tidegate_api::Save = site.done("POST", "/v1/saves", &begin);
+    fs::write(Path::new(&small.path).join("weights.bin"), "something").unwrap();
+    assert_eq!(site.commit(&small).files, 1);
+    // Its digests are being made, and a copy waits for them: neither keeps the host.
+    let status = site.host.stop(std::time::Duration::from_secs(60)).unwrap();
+    assert!(status.success(), "{status}: {}", site.host.log_tail());
+    site.host.restart().unwrap();
+    let found: tidegate_api::Checkpoint = site.get("/v1/runs/holes/checkpoints/1");
+    assert!(found.complete && !found.shards[0].sealed);
+}

@@ -9,3 +9,4 @@ mod numbers;
 mod requests;
 mod site;
 mod unknown;
+mod users;
