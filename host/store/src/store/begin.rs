@@ -123,16 +123,17 @@ impl Store {
         rest.fold(0, u64::saturating_add)
     }
 
-    /// Bytes of this rank's newest shard; 0 if there is none.
+    /// Bytes of this rank's newest shard, or of the largest of its fellows if it has none yet; 0 if nothing is known.
     fn last_size(&self, run: &RunName, rank: Rank) -> Result<u64> {
-        let mut size = None;
-        let mut looked_at = 0;
+        let (mut size, mut fellow, mut looked_at) = (None, None, 0);
         self.index.view().checkpoints(run, None, |checkpoint| {
+            let fellows = checkpoint.shards.values().map(|shard| shard.bytes).max();
+            fellow = fellow.or(fellows);
             size = checkpoint.shards.get(&rank).map(|shard| shard.bytes);
             looked_at += 1;
             size.is_none() && looked_at < 16
         })?;
-        Ok(size.unwrap_or(0))
+        Ok(size.or(fellow).unwrap_or(0))
     }
 
     /// Saves whose deadline has passed or whose writer is gone.
