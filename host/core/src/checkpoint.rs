@@ -100,10 +100,22 @@ impl Shard {
         }
     }
 
-    /// Whether its bytes are nowhere, and its last copy was not let go but found damaged or missing.
+    /// Whether some copy is believed to be whole: one on NVMe that was not found damaged, or a verified one in object
+    /// storage. A copy there that was found damaged stays, unverified: not all of it may be, and it can be tried.
+    pub fn believed(&self) -> bool {
+        self.copy(Tier::Nvme).is_some() || self.verified(Tier::Object)
+    }
+
+    /// Whether no copy is believed to be whole, and the last one that was had not been let go but was found damaged or
+    /// missing.
     pub fn lost(&self) -> bool {
-        let last = self.copies.iter().max_by_key(|copy| copy.gone);
-        self.copies.iter().all(|copy| !copy.live()) && last.is_some_and(|last| last.damaged)
+        let last = self.copies.iter().filter(|copy| !copy.live()).max_by_key(|copy| copy.gone);
+        !self.believed() && last.is_some_and(|last| last.damaged)
+    }
+
+    /// When its last copy on a tier went, if one did.
+    pub fn went(&self, tier: Tier) -> Option<&Copy> {
+        self.copies.iter().filter(|copy| copy.tier == tier && !copy.live()).max_by_key(|copy| copy.gone)
     }
 
     /// The copy on a tier is gone.
@@ -148,13 +160,17 @@ pub struct Checkpoint {
     pub pins: Vec<Pin>,
     /// Shards by rank.
     pub shards: BTreeMap<Rank, Shard>,
+    /// The place of the journal at which the last bytes of an earlier checkpoint of the same step had gone, if this one
+    /// took the place of such a one; else 0.
+    #[serde(default)]
+    pub gone_before: Seq,
 }
 
 impl Checkpoint {
     /// One that has no shard yet.
     pub fn new(run: RunName, step: Step, world_size: WorldSize, created: Timestamp) -> Self {
-        let (metrics, complete, copies_met, pins, shards) = Default::default();
-        Self { run, step, world_size, created, metrics, complete, copies_met, pins, shards }
+        let (metrics, complete, copies_met, pins, shards, gone_before) = Default::default();
+        Self { run, step, world_size, created, metrics, complete, copies_met, pins, shards, gone_before }
     }
 
     /// Bytes of the shards known here.
@@ -187,9 +203,9 @@ impl Checkpoint {
         self.verified_tiers().next().is_some()
     }
 
-    /// Whether every shard is on some tier, so that a restore can be tried.
+    /// Whether every shard has a copy that is believed to be whole.
     pub fn restorable(&self) -> bool {
-        self.complete.is_some() && self.shards.values().all(|s| Tier::ALL.iter().any(|t| s.copy(*t).is_some()))
+        self.complete.is_some() && self.shards.values().all(Shard::believed)
     }
 
     /// Whether no tier holds a byte of it.
@@ -197,7 +213,8 @@ impl Checkpoint {
         Tier::ALL.iter().all(|tier| !self.present(*tier))
     }
 
-    /// Whether some of its bytes are lost: nobody let them go, and no tier has them any more.
+    /// Whether some of its bytes are lost, as far as is known: nobody let them go, and no tier has a copy of them that is
+    /// believed to be whole.
     pub fn lost(&self) -> bool {
         self.shards.values().any(Shard::lost)
     }
@@ -205,6 +222,22 @@ impl Checkpoint {
     /// Whether people are told of it: some tier holds bytes of it, or it should hold some and they are lost.
     pub fn known(&self) -> bool {
         !self.gone() || self.lost()
+    }
+
+    /// The last place of the journal that this record names.
+    pub fn last_place(&self) -> Seq {
+        let copies = self.shards.values().flat_map(|shard| &shard.copies);
+        let of_copies = copies.flat_map(|copy| [Some(copy.since), copy.verified, copy.gone]);
+        let of_pins = self.pins.iter().flat_map(|pin| [Some(pin.since), pin.until]);
+        let of_shards = self.shards.values().map(|shard| Some(shard.committed));
+        let own = [self.complete, self.copies_met, Some(self.gone_before)];
+        own.into_iter().chain(of_copies).chain(of_pins).chain(of_shards).flatten().max().unwrap_or_default()
+    }
+
+    /// The last place of the journal at which bytes of it went.
+    pub fn went(&self) -> Seq {
+        let gone = self.shards.values().flat_map(|shard| &shard.copies).filter_map(|copy| copy.gone).max();
+        gone.unwrap_or_default().max(self.gone_before)
     }
 
     /// Lets go of what is lost: nobody is told of it any more.

@@ -47,7 +47,7 @@ codes! {
     UnknownSave = "TG0007", 404, "The save is not known", "It was committed, aborted or lost with a restart of the host: begin again.";
     OtherBytes = "TG0008", 409, "This rank has committed other bytes for this step", "A committed shard never changes: use another step or run name.";
     OtherWorld = "TG0009", 409, "The step has another world size", "All ranks of one checkpoint must give the same world size.";
-    NoSpace = "TG0010", 507, "The NVMe tier has no room", "Prune or enlarge the tier, or lower `tier.reserve_bytes`.";
+    NoSpace = "TG0010", 507, "There is no room", "Free room where the detail says; on the tier prune, enlarge it, or lower `tier.reserve_bytes`.";
     BadFile = "TG0011", 400, "A file of the save can't be committed", "Only plain files and directories with plain names; the detail names it.";
     ChangedFile = "TG0012", 409, "A file changed while it was committed", "Close all files before the commit.";
     EmptySave = "TG0013", 400, "The save has no file", "Write at least one file, or abort.";

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BotName, Digest, EffectId, HostName, Rank, RunName, Step, TargetName, Tier, Timestamp, WorldSize};
 
-/// A place in the journal: 1, 2, 3, ... without gaps, but where an index was damaged and its last events are lost: those
-/// places are not given twice.
+/// A place in the journal: 1, 2, 3, ... without gaps, but where an index has lost its end: as far as the tier tells how
+/// far it had come, the lost places are not given twice.
 pub type Seq = u64;
 
 /// One fact.
@@ -121,6 +121,12 @@ pub enum EventKind {
         /// Which file and block, and what was found.
         detail: String,
     },
+    /// The index was a new one beside a tier that was not, or had lost its end: it has taken in what stands on the tier.
+    /// Places of the journal before this one may be missing, and what it knew besides is lost.
+    IndexRebuilt {
+        /// Shards that it did not know.
+        shards: u64,
+    },
     /// A pin was set.
     Pinned {
         /// The run.
@@ -184,6 +190,7 @@ impl EventKind {
             Self::CheckpointPruned { .. } => "checkpoint-pruned",
             Self::CheckpointFound { .. } => "checkpoint-found",
             Self::ShardCorrupt { .. } => "shard-corrupt",
+            Self::IndexRebuilt { .. } => "index-rebuilt",
             Self::Pinned { .. } => "pinned",
             Self::Unpinned { .. } => "unpinned",
             Self::JobFinished { .. } => "job-finished",
@@ -193,7 +200,7 @@ impl EventKind {
     /// The run that it is about, if it is about one.
     pub fn run(&self) -> Option<&RunName> {
         match self {
-            Self::BotStarted { .. } | Self::BotQuarantined { .. } => None,
+            Self::BotStarted { .. } | Self::BotQuarantined { .. } | Self::IndexRebuilt { .. } => None,
             Self::ShardCommitted { run, .. }
             | Self::CheckpointComplete { run, .. }
             | Self::CheckpointSealed { run, .. }

@@ -51,7 +51,8 @@ pub fn must_keep(checkpoint: &Checkpoint, around: &Surroundings) -> Option<Strin
 /// `unnecessary` if nothing is there, `unavailable` while it is read, `would-lose-data` with the rule otherwise.
 pub fn admit_prune(checkpoint: &Checkpoint, tier: Tier, around: &Surroundings) -> Result<String, Refusal> {
     let name = format!("{} step {}", checkpoint.run, checkpoint.step);
-    if checkpoint.gone() && checkpoint.lost() {
+    // Only here: object storage may hold one that is whole, of another host or not yet found.
+    if tier == Tier::Nvme && checkpoint.gone() && checkpoint.lost() {
         return Ok("nothing is left of it but its name: it was found damaged".into());
     }
     if !checkpoint.present(tier) {
@@ -59,6 +60,13 @@ pub fn admit_prune(checkpoint: &Checkpoint, tier: Tier, around: &Surroundings) -
     }
     if around.being_read {
         return Err(Refusal::new(Why::Unavailable, format!("{name} is being read or restored")));
+    }
+    // What is left of a checkpoint that can't be restored protects nothing. In object storage only where a copy was found
+    // damaged, which is known by its bytes.
+    let damaged_there =
+        checkpoint.shards.values().any(|shard| shard.copy(tier).is_some_and(|it| it.verified.is_none()));
+    if checkpoint.lost() && !checkpoint.pinned() && (tier == Tier::Nvme || damaged_there) {
+        return Ok("it is lost: some of its bytes are nowhere".into());
     }
     let elsewhere = checkpoint.verified_tiers().find(|other| *other != tier);
     match (must_keep(checkpoint, around), elsewhere) {
@@ -184,8 +192,8 @@ mod tests {
                 being_read,
             };
             let tier = if from_nvme { Tier::Nvme } else { Tier::Object };
-            // Of what is gone no byte can be lost any more.
-            if !it.gone() && admit_prune(&it, tier, &around).is_ok() {
+            // Of what is lost as a whole nothing is worth keeping.
+            if !it.lost() && admit_prune(&it, tier, &around).is_ok() {
                 for shard in it.shards.values_mut() {
                     shard.drop_copy(tier, 2);
                 }

@@ -181,9 +181,22 @@ impl Host {
         self.check_running()?;
         self.find_run(run).await?;
         let effect = Effect { run: run.clone(), step, kind: EffectKind::Prune { tier }, reason };
+        // What is thought lost may be in object storage, by another host: then it is not.
+        let lost = |checkpoint: &Checkpoint| checkpoint.gone() && checkpoint.lost();
+        if self.0.store.index().view().checkpoint(run, step)?.is_some_and(|it| lost(&it)) {
+            self.find_step(run, step).await?;
+        }
         let host = self.clone();
         blocking(move || {
-            let because = host.admit(&host.0.store.index().view(), &effect)?;
+            let view = host.0.store.index().view();
+            let given_up = view.checkpoint(&effect.run, effect.step)?.filter(lost);
+            let because = match given_up {
+                // Of such a one no bot is told, and none can ask.
+                Some(it) => {
+                    guard::admit_prune(&it, tier, &host.around(&it.run, it.step, Newest::in_view(&view, &it.run)?))?
+                }
+                None => host.admit(&view, &effect)?,
+            };
             let job = if dry_run { None } else { Some(host.accept_from_operator(effect)?) };
             Ok::<_, Error>(Pruning { job, because })
         })

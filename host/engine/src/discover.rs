@@ -1,16 +1,16 @@
 //! What object storage knows and this host does not: after the NVMe tier was lost, the bucket alone is enough.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tidegate_core::{Checkpoint, Code, EventKind, RunName, Seq, Shard, Step, Tier, retry::Backoff};
+use tidegate_core::{Checkpoint, Code, EventKind, Rank, RunName, Seq, Shard, Step, TargetName, Tier, retry::Backoff};
 use tidegate_replica::{Found, FoundShard, Target};
 use tidegate_store::{Space, Tx};
 
-use crate::{Error, Host, Result, catalog::unknown_checkpoint};
+use crate::{Error, Host, Result, catalog::unknown_checkpoint, error::blocking};
 
 /// A run that was not found is not looked for again within this time: 512 ranks that all ask at once make one listing.
 /// So with a store that did not answer: they do not wait for it one after the other.
@@ -88,29 +88,37 @@ impl Host {
     pub(crate) async fn find_step(&self, run: &RunName, step: Step) -> Result<()> {
         let has_it = || {
             let known = self.0.store.index().view().checkpoint(run, step)?;
-            Ok::<_, Error>(known.is_some_and(|known| !known.gone() && !known.lost()))
+            // One that is not complete has never left its host.
+            Ok::<_, Error>(known.is_some_and(|known| known.restorable() || (known.complete.is_none() && !known.gone())))
         };
         if has_it()? {
             return Ok(());
         }
         let _one = self.0.discovered.one_at_a_time.lock().await;
-        if has_it()? || self.0.discovered.missed_lately(run, Some(step), self.0.clock.monotonic()).is_some() {
+        if has_it()? {
             return Ok(());
+        }
+        match self.0.discovered.missed_lately(run, Some(step), self.0.clock.monotonic()) {
+            Some(error) if error.code == Code::ObjectStore => return Err(error),
+            Some(_) => return Ok(()),
+            None => {}
         }
         let silent = || {
             let detail =
                 format!("{} did not tell of run {run} step {step} within {} s", self.0.target, PATIENCE.as_secs());
             Error::new(Code::ObjectStore, detail)
         };
-        let looked = tokio::time::timeout(PATIENCE, self.0.target.look(run, step)).await.map_err(|_| silent())?;
-        match looked.map_err(|error| Error::new(Code::ObjectStore, error.to_string()))? {
-            Some(found) => self.take_in(vec![found]).await,
-            None => {
-                let nowhere = unknown_checkpoint(run, step);
-                self.0.discovered.note(run, Some(step), self.0.clock.monotonic(), nowhere);
-                Ok(())
-            }
-        }
+        let looked = match tokio::time::timeout(PATIENCE, self.0.target.look(run, step)).await {
+            Ok(looked) => looked.map_err(|error| Error::new(Code::ObjectStore, error.to_string())),
+            Err(_) => Err(silent()),
+        };
+        let error = match looked {
+            Ok(Some(found)) => return self.take_in(vec![found]).await,
+            Ok(None) => unknown_checkpoint(run, step),
+            Err(error) => error,
+        };
+        self.0.discovered.note(run, Some(step), self.0.clock.monotonic(), error.clone());
+        if error.code == Code::ObjectStore { Err(error) } else { Ok(()) }
     }
 
     /// Takes in what the target holds, unless that was done once to its end: now if it answers soon, else in the
@@ -142,7 +150,11 @@ impl Host {
         if self.0.store.index().view().get::<Seq>(Space::Meta, &key)? == Some(since) {
             return Ok(());
         }
-        self.discover(None).await?;
+        let found = self.0.target.scan(None).await.map_err(|e| Error::new(Code::ObjectStore, e.to_string()))?;
+        if since > 1 {
+            self.take_away(&found).await?;
+        }
+        self.take_in(found).await?;
         let note = move |tx: &mut Tx<'_>| tx.put(Space::Meta, &key, &since);
         Ok(self.0.store.index().write_async(note).await?)
     }
@@ -165,6 +177,24 @@ impl Host {
         Ok(count)
     }
 
+    /// Takes copies out of the count that the index tells of and a whole listing does not: the index has lost its end, and
+    /// with it that they were deleted. Nobody knows whether somebody let them go, so what was only there is lost.
+    async fn take_away(&self, found: &[Found]) -> Result<()> {
+        let there: HashSet<(RunName, Step)> = found.iter().map(|one| (one.run.clone(), one.step)).collect();
+        let store = self.0.store.clone();
+        let target = self.0.target.name().clone();
+        blocking(move || {
+            let known: Vec<Checkpoint> = store.index().view().all(Space::Checkpoints, usize::MAX)?;
+            let away = known.into_iter().filter(|it| it.present(Tier::Object));
+            for it in away.filter(|it| !there.contains(&(it.run.clone(), it.step))) {
+                let target = target.clone();
+                store.index().write(move |tx| take_away(tx, &it.run, it.step, &target))?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+    }
+
     /// Durable when it returns.
     async fn take_in(&self, found: Vec<Found>) -> Result<()> {
         let target: Arc<Target> = self.0.target.clone();
@@ -184,6 +214,19 @@ impl Host {
     }
 }
 
+fn take_away(tx: &mut Tx<'_>, run: &RunName, step: Step, target: &TargetName) -> Result<()> {
+    let Some(mut checkpoint) = tx.checkpoint(run, step)? else { return Ok(()) };
+    let ranks: Vec<Rank> = checkpoint.shards.keys().copied().collect();
+    for rank in ranks {
+        let at = tx.next_seq();
+        if checkpoint.damaged(Tier::Object, rank, at) {
+            let (run, detail) = (run.clone(), format!("{target} does not have it"));
+            tx.append(EventKind::ShardCorrupt { run, step, rank, tier: Tier::Object, detail })?;
+        }
+    }
+    Ok(tx.put_checkpoint(&checkpoint)?)
+}
+
 fn adopt(tx: &mut Tx<'_>, found: &Found, target: &Target) -> Result<()> {
     let (run, step) = (&found.run, found.step);
     let known = tx.checkpoint(run, step)?;
@@ -200,7 +243,10 @@ fn adopt(tx: &mut Tx<'_>, found: &Found, target: &Target) -> Result<()> {
     for shard in &found.shards {
         let (bytes, files) = (shard.bytes, shard.files);
         let made = Shard { rank: shard.rank, bytes, files, committed: at, body: Some(shard.body), copies: Vec::new() };
-        checkpoint.shards.entry(shard.rank).or_insert(made).add_copy(Tier::Object, at, true);
+        let shard_here = checkpoint.shards.entry(shard.rank).or_insert(made);
+        // Its digests were not made before its last copy here went.
+        shard_here.body.get_or_insert(shard.body);
+        shard_here.add_copy(Tier::Object, at, true);
     }
     checkpoint.complete = checkpoint.complete.or(checkpoint.has_all_ranks().then_some(at));
     // It was replicated once; that this tier lost its copy does not make it unreplicated.
@@ -212,7 +258,13 @@ fn adopt(tx: &mut Tx<'_>, found: &Found, target: &Target) -> Result<()> {
 /// never known to be on the target: a copy that was deleted must not come back.
 fn lacks_only_copies(known: &Checkpoint, found: &Found) -> bool {
     let fits = |shard: &FoundShard| match known.shards.get(&shard.rank) {
-        Some(here) => here.body == Some(shard.body) && here.copies.iter().all(|copy| copy.tier != Tier::Object),
+        Some(here) => {
+            let same = match here.body {
+                Some(body) => body == shard.body,
+                None => here.copies.iter().all(|copy| !copy.live()) && here.bytes == shard.bytes,
+            };
+            same && here.copies.iter().all(|copy| copy.tier != Tier::Object)
+        }
         None => true,
     };
     known.known() && known.world_size == found.world_size && found.shards.iter().all(fits)

@@ -132,12 +132,18 @@ impl Host {
         }
     }
 
+    /// Ends what can't be called off otherwise, such as the making of digests of a large shard that a request waits for.
+    /// Call it when the host is told to stop, before its requests are waited for.
+    pub fn hurry(&self) {
+        self.0.store.end_sealing();
+    }
+
     /// Stops: no new work begins, running copies and restores are called off after a deadline and resumed or asked for
     /// again after the next start. Everything acknowledged is durable already.
     pub async fn drain(&self) {
         self.0.stopping.cancel();
         // A copy or a restore may be making digests of a large shard on a thread that can't be called off otherwise.
-        self.0.store.end_sealing();
+        self.hurry();
         self.0.tasks.close();
         if tokio::time::timeout(self.0.options.drain, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("some work did not stop in time; it is taken up again after the next start");
@@ -158,7 +164,7 @@ async fn reap(host: Host) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        host.reap_restores().await;
+        host.reap_restores();
         let store = host.0.store.clone();
         if let Err(error) = blocking(move || store.reap()).await {
             tracing::error!(%error, "abandoned saves could not be removed");

@@ -62,9 +62,11 @@ fn occurrence(kind: &core::EventKind) -> Option<Occurrence> {
             let (rank, tier) = (rank.get(), tier(*on));
             Occurrence::ShardCorrupt(Corruption { run: name(run), step: step.get(), rank, tier })
         }
-        Kind::BotQuarantined { .. } | Kind::CheckpointFound { .. } | Kind::Pinned { .. } | Kind::Unpinned { .. } => {
-            return None;
-        }
+        Kind::BotQuarantined { .. }
+        | Kind::CheckpointFound { .. }
+        | Kind::IndexRebuilt { .. }
+        | Kind::Pinned { .. }
+        | Kind::Unpinned { .. } => return None,
     })
 }
 

@@ -90,7 +90,7 @@ pub enum Error {
     },
     /// The same, of a save that announced nothing.
     #[error(
-        "nothing was announced, the rank's last save had {needed} bytes, and {free} are free beside the reserve of {reserve} and what other saves have announced: if this one is smaller, begin it with its bytes"
+        "nothing was announced, the last such save of this run had {needed} bytes, and {free} are free beside the reserve of {reserve} and what other saves have announced: if this one is smaller, begin it with its bytes"
     )]
     NoSpaceAsBefore {
         /// Bytes of the last save.

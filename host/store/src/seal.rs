@@ -5,4 +5,4 @@ mod hash;
 mod sealer;
 
 pub(crate) use hash::hash_files;
-pub(crate) use sealer::{Sealer, body, drop_damaged};
+pub(crate) use sealer::{Sealer, body, drop_damaged, speaks_of_the_bytes};

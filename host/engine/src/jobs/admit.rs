@@ -14,7 +14,7 @@ impl Host {
     pub(crate) fn admit(&self, view: &View, effect: &Effect) -> Result<String, Refusal> {
         let (run, step) = (&effect.run, effect.step);
         let unavailable = |e: tidegate_store::Error| Refusal::new(Why::Unavailable, e.to_string());
-        let found = view.checkpoint(run, step).map_err(unavailable)?.filter(Checkpoint::known);
+        let found = view.checkpoint(run, step).map_err(unavailable)?.filter(|checkpoint| !checkpoint.gone());
         let Some(checkpoint) = found else {
             return Err(Refusal::new(Why::NotFound, format!("run {run} has no checkpoint at step {step}")));
         };

@@ -100,15 +100,18 @@ impl Host {
         // Registered before the record is looked at again: from here on nothing deletes it.
         let reading = self.0.readers.hold(&request.run, checkpoint.step);
         let checkpoint = self.current(&request.run, checkpoint.step).await?;
-        if checkpoint.lost() {
-            return Err(lost_checkpoint(&checkpoint));
-        }
         if checkpoint.complete.is_none() {
             let (run, step, known) = (&request.run, checkpoint.step, checkpoint.shards.len());
             let detail = format!("run {run} step {step}: {known} of {} ranks have committed", checkpoint.world_size);
             return Err(Error::new(Code::NotComplete, detail));
         }
         let ranks = choose_ranks(&checkpoint, request.ranks)?;
+        // A copy that was found damaged can be tried, and perhaps all of it can still be had; one that is gone can't.
+        let nowhere =
+            |rank: &Rank| checkpoint.shards.get(rank).is_some_and(|it| it.copies.iter().all(|copy| !copy.live()));
+        if ranks.iter().any(nowhere) {
+            return Err(lost_checkpoint(&checkpoint));
+        }
         let bytes =
             checkpoint.shards.iter().filter(|(rank, _)| ranks.contains(rank)).map(|(_, shard)| shard.bytes).sum();
         let (id, now) = self.0.restores.name(self.0.clock.as_ref());
@@ -171,12 +174,18 @@ impl Host {
     }
 
     /// Releases what nobody will release: directories of the host's whose process is gone.
-    pub(crate) async fn reap_restores(&self) {
+    pub(crate) fn reap_restores(&self) {
         for id in self.0.restores.abandoned(self.0.clock.monotonic()) {
             tracing::info!(id, "the process that asked for a restore is gone; its directory is removed");
-            if let Err(error) = self.release_restore(&id).await {
-                tracing::warn!(id, %error, "an abandoned restore could not be removed");
-            }
+            // On its own: one that still makes digests must not hold up the others, and not the reaping of saves.
+            let host = self.clone();
+            self.0.tasks.spawn(async move {
+                match host.release_restore(&id).await {
+                    // Released meanwhile.
+                    Ok(()) | Err(Error { code: Code::UnknownRestore, .. }) => {}
+                    Err(error) => tracing::warn!(id, %error, "an abandoned restore could not be removed"),
+                }
+            });
         }
     }
 

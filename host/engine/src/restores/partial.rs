@@ -68,15 +68,20 @@ impl Partial {
     pub(super) fn hand_over(&self, owner: Option<Writer>) -> Result<()> {
         let own = rustix::process::geteuid().as_raw();
         let Some(owner) = owner.filter(|owner| owner.uid != own && owner.uid != 0) else { return Ok(()) };
-        let mut todo = vec![self.path.clone()];
+        // The outermost directory is the last: until then its new owner can't enter it, and not put links where a path
+        // that is given away leads through.
+        let (mut paths, mut todo) = (Vec::new(), vec![self.path.clone()]);
         while let Some(path) = todo.pop() {
-            lchown(&path, Some(owner.uid), Some(owner.gid)).map_err(|error| refused("give away", &path, &error))?;
             if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
                 let entries = fs::read_dir(&path).map_err(|error| refused("list", &path, &error))?;
                 todo.extend(entries.flatten().map(|entry| entry.path()));
             }
+            paths.push(path);
         }
-        Ok(())
+        let give = |path: &PathBuf| {
+            lchown(path, Some(owner.uid), Some(owner.gid)).map_err(|error| refused("give away", path, &error))
+        };
+        paths.iter().rev().try_for_each(give)
     }
 
     /// Durable when it returns.
@@ -87,7 +92,11 @@ impl Partial {
             return Err(Error::new(Code::TargetExists, format!("{} exists", to.display())));
         }
         fs::rename(&self.path, to).map_err(|error| refused("rename", &self.path, &error))?;
-        to.parent().map_or(Ok(()), sync).map_err(|error| refused("sync the directory above", to, &error))
+        to.parent().map_or(Ok(()), sync).map_err(|error| {
+            // A restore that failed leaves nothing.
+            let _ = fs::remove_dir_all(to);
+            refused("sync the directory above", to, &error)
+        })
     }
 }
 
@@ -144,8 +153,9 @@ impl Host {
         for key in noted {
             let Some(path) = index.view().get::<PathBuf>(Space::Meta, &key)? else { continue };
             let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(NAME));
-            match fs::remove_dir_all(&path) {
-                Err(error) if ours && error.kind() != io::ErrorKind::NotFound => {
+            let removed = if ours { fs::remove_dir_all(&path) } else { Ok(()) };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     tracing::warn!(path = %path.display(), %error, "a partial restore could not be removed");
                 }
                 _ => {

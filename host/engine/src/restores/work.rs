@@ -115,6 +115,7 @@ fn restore_error(error: &tidegate_replica::Error) -> Error {
         E::Exists(_) => Code::TargetExists,
         E::NoSpace { .. } => Code::NoSpace,
         E::Cancelled => Code::Ended,
+        E::Local { source, .. } if source.kind() == io::ErrorKind::StorageFull => Code::NoSpace,
         E::Local { .. } | E::Worker(_) => Code::Internal,
         _ if error.retryable() => Code::ObjectStore,
         _ => Code::Corrupt,

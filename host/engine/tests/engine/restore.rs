@@ -135,7 +135,7 @@ async fn a_restore_goes_only_where_nothing_is() {
 fn process() -> (std::process::Child, tidegate_engine::Writer) {
     let child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-    let writer = tidegate_engine::Writer { pid: i32::try_from(child.id()).unwrap(), uid, gid };
+    let writer = tidegate_engine::Writer { pid: i32::try_from(child.id()).ok(), uid, gid };
     (child, writer)
 }
 
@@ -273,4 +273,97 @@ async fn what_a_killed_host_left_of_a_restore_goes_and_what_is_the_users_stays()
         .await;
     assert!(!left.exists() && theirs.iter().all(|path| path.exists()) && dir.join("out/rank-00000/a").exists());
     drop(fixture);
+}
+
+/// Changes the index of a host that is down.
+fn edit(dir: &Path, change: impl FnOnce(&mut tidegate_store::Tx<'_>) -> tidegate_store::Result<()> + Send + 'static) {
+    let path = dir.join("tier/index");
+    let edit = move || {
+        let clock = std::sync::Arc::new(tidegate_core::SystemClock::default());
+        let index = tidegate_store::Index::open(&path, "h".parse().unwrap(), clock).unwrap();
+        index.write(change).unwrap();
+    };
+    std::thread::spawn(edit).join().unwrap();
+}
+
+/// Makes the next start look all over object storage, as after a loss.
+fn forget_the_search(tx: &mut tidegate_store::Tx<'_>, dir: &Path) -> tidegate_store::Result<()> {
+    let noted = format!("discovered/default (file://{})", dir.join("object").display());
+    tx.put_bytes(tidegate_store::Space::Meta, noted.as_bytes(), None);
+    tx.put(tidegate_store::Space::Meta, b"tier", &7_u64)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_loss_the_bucket_decides_what_it_has() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    for number in 1..=3 {
+        fixture.commit(number, 0, 1, &[("a", b"x")]).await;
+        fixture.event(|e| e.kind.name() == "job-finished" && crate::fixture::about(e, number)).await;
+    }
+    let lose = |dir: &Path| {
+        for number in [1, 2] {
+            fs::remove_dir_all(dir.join(format!("tier/runs/r/{number:016}.00000"))).unwrap();
+        }
+        remove_step(dir, 2).unwrap();
+        let own = dir.to_owned();
+        edit(dir, move |tx| {
+            // Of the first the index knows no more than that it was committed.
+            let mut first = tx.checkpoint(&run(), step(1))?.unwrap();
+            for shard in first.shards.values_mut() {
+                shard.body = None;
+                shard.copies.retain(|copy| copy.tier == tidegate_core::Tier::Nvme);
+                shard.copies.iter_mut().for_each(|copy| copy.verified = None);
+            }
+            tx.put_checkpoint(&first)?;
+            forget_the_search(tx, &own)
+        });
+    };
+    let fixture = fixture.restart(lose).await;
+    let info = restore(&fixture, Some(1)).await;
+    assert_eq!((info.state, info.object), (RestoreState::Done, 1), "it was found in the bucket");
+    let second = fixture.host.checkpoint(&run(), step(2)).await.unwrap().checkpoint;
+    assert!(second.lost() && !second.present(tidegate_core::Tier::Object), "the bucket does not have it");
+    assert_eq!(fixture.host.latest(&run()).await.unwrap().checkpoint.step, step(3));
+}
+
+/// Deletes a step from a bucket that is a directory, wherever it stands there.
+fn remove_step(dir: &Path, number: u64) -> std::io::Result<()> {
+    let mut todo = vec![dir.join("object")];
+    while let Some(at) = todo.pop() {
+        for entry in fs::read_dir(at)?.flatten().filter(|entry| entry.path().is_dir()) {
+            match entry.file_name().to_string_lossy().ends_with(&format!("{number:016}")) {
+                true => return fs::remove_dir_all(entry.path()),
+                false => todo.push(entry.path()),
+            }
+        }
+    }
+    Err(std::io::ErrorKind::NotFound.into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_whose_copies_are_all_damaged_is_not_the_latest_and_can_be_given_up() {
+    let fixture = Fixture::new().await;
+    fixture.install("replicate", replicator(), replicate_grants(), &["checkpoint-sealed"]).await;
+    for number in 1..=2 {
+        fixture.commit(number, 0, 1, &[("a", b"good bytes")]).await;
+        fixture.event(|e| e.kind.name() == "job-finished" && crate::fixture::about(e, number)).await;
+    }
+    rot(&fixture.dir.path().join("tier/runs/r/0000000000000002.00000/files/a"));
+    let dir = fixture.dir.path().to_owned();
+    remove_step(&dir, 2).unwrap();
+    assert!(
+        matches!(restore(&fixture, Some(2)).await.state, RestoreState::Failed(error) if error.code == Code::Corrupt)
+    );
+    // The one before is what there is to go on from.
+    assert_eq!(fixture.host.latest(&run()).await.unwrap().checkpoint.step, step(1));
+    assert_eq!(restore(&fixture, None).await.step, step(1));
+    let lost = fixture.host.checkpoint(&run(), step(2)).await.unwrap().checkpoint;
+    assert!(lost.lost());
+    let object = tidegate_core::Tier::Object;
+    fixture.host.prune(&run(), step(2), object, "given up".into(), false).await.unwrap();
+    fixture.event(|e| e.kind.name() == "checkpoint-pruned" && crate::fixture::about(e, 2)).await;
+    while fixture.host.checkpoint(&run(), step(2)).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
 }

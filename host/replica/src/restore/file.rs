@@ -49,10 +49,17 @@ impl Restoring {
         if let Some(out) = &*out {
             return Ok(Arc::clone(out));
         }
+        if self.restore.stop.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
         let Some(entry) = self.entry() else { return Err(Error::Worker("no such file".into())) };
         let made = beneath::create(&self.restore.staging.root, &entry.path, OFlags::empty());
         let made = made.and_then(|file| Out::new(file, entry.size));
-        let made = Arc::new(made.map_err(Error::local("make", entry.path.as_path()))?);
+        let made = Arc::new(made.map_err(|error| {
+            // The next part must not try again: it would find the file there, and that would be taken for the cause.
+            self.restore.stop.cancel();
+            Error::local("make", entry.path.as_path())(error)
+        })?);
         Ok(Arc::clone(out.insert(made)))
     }
 

@@ -173,6 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn the_other_clouds_are_opened_with_their_own_settings() {
+        let opened = |url: &str, settings: &[(&str, &str)]| {
+            let mut options = Options::default();
+            options.store.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            Target::open("t".parse().unwrap(), url, options).map(|target| target.to_string())
+        };
+        let account = [("account_name", "acct"), ("access_key", "aHVudGVyMg==")];
+        assert_eq!(opened("az://container/pre", &account).unwrap(), "t (az://container/pre)");
+        assert_eq!(opened("gs://bucket/pre", &[("bearer_token", "x")]).unwrap(), "t (gs://bucket/pre)");
+        assert!(refused("gs://bucket/x", &[("colour", "red")]).contains("colour"));
+        assert!(refused("az://bucket/x", &[("colour", "red")]).contains("colour"));
+    }
+
+    #[test]
     fn credentials_in_a_url_are_refused_and_not_repeated() {
         let error = refused("s3://key:hunter2@bucket/x", &[]);
         assert!(error.contains("options") && !error.contains("hunter2"), "{error}");

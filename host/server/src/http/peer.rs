@@ -41,7 +41,7 @@ impl Peer {
     /// Who writes a save that this peer begins.
     pub(crate) fn writer(self) -> Option<Writer> {
         match self {
-            Self::Unix(Some(Process { pid: Some(pid), uid, gid })) => Some(Writer { pid, uid, gid }),
+            Self::Unix(Some(Process { pid, uid, gid })) => Some(Writer { pid, uid, gid }),
             _ => None,
         }
     }

@@ -24,8 +24,24 @@ impl Link {
     /// # Errors
     /// A table that can't be read.
     pub(crate) fn user(self) -> io::Result<Option<u32>> {
-        let table = if self.there.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-        Ok(find(&fs::read_to_string(table)?, self))
+        if self.there.is_ipv6() {
+            return Ok(find(&fs::read_to_string("/proc/net/tcp6")?, self));
+        }
+        if let Some(user) = find(&fs::read_to_string("/proc/net/tcp")?, self) {
+            return Ok(Some(user));
+        }
+        // A client that speaks IPv4 over an IPv6 socket stands in the other table.
+        let mapped = |address: SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+            IpAddr::V6(_) => address,
+        };
+        let mapped = Self { here: mapped(self.here), there: mapped(self.there) };
+        match fs::read_to_string("/proc/net/tcp6") {
+            Ok(table) => Ok(find(&table, mapped)),
+            // A machine without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

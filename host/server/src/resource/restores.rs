@@ -90,10 +90,10 @@ async fn begin(
     Json(asked): Json<RestoreRequest>,
 ) -> Result<Response, Failure> {
     let patience = wait(query.wait)?;
-    if asked.into.is_some() && matches!(peer, Peer::Tcp(_)) {
+    if asked.into.is_some() && peer.writer().is_none() {
         return Err(Failure::new(
             Code::NotLocal,
-            "`into` names a directory of the asking process, which TCP can't vouch for",
+            "`into` names a directory of the asking process, and nobody vouches for yours: ask over the Unix socket",
         ));
     }
     let ranks = asked.ranks.map(|ranks| ranks.into_iter().map(|rank| Rank::try_from(u64::from(rank))).collect());

@@ -14,8 +14,8 @@ pub use watch::Watched;
 /// Who writes, as the kernel says. When the process is gone, so is its save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Writer {
-    /// Its process.
-    pub pid: i32,
+    /// Its process; none if it is of a pid namespace that is not visible from here, and can't be watched.
+    pub pid: Option<i32>,
     /// Its user, which will own the staging directory.
     pub uid: u32,
     /// Its group.

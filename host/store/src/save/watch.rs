@@ -13,10 +13,9 @@ use super::Writer;
 pub struct Watched(Option<OwnedFd>);
 
 impl Watched {
-    /// None if the kernel has no such descriptors: then only a deadline ends what the process began. (A process of a pid
-    /// namespace that is not visible from here has no number, and is no [`Writer`].)
+    /// None if the kernel has no such descriptors, or the process has no number here: then only a deadline ends what it began.
     pub fn open(writer: Writer) -> Option<Self> {
-        match pidfd_open(Pid::from_raw(writer.pid)?, PidfdFlags::empty()) {
+        match pidfd_open(Pid::from_raw(writer.pid?)?, PidfdFlags::empty()) {
             Ok(process) => Some(Self(Some(process))),
             // It was there when it asked.
             Err(Errno::SRCH) => Some(Self(None)),

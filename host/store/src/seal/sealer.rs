@@ -17,7 +17,7 @@ use crate::{
     error::Context,
     store::read_commit,
     stripes::Stripes,
-    tier::{CommitRecord, Layout, write_record},
+    tier::{CommitRecord, Layout, first_changed, write_record},
 };
 
 /// After a failure that is not the shard's (no memory, no descriptors), how long until it is tried again.
@@ -79,6 +79,11 @@ impl Sealer {
     /// Takes a damaged shard out of the count and its files out of the way.
     pub(crate) fn set_aside(&self, run: &RunName, step: Step, rank: Rank, detail: String) -> Result<()> {
         self.work.quarantine(run, step, rank, None, detail)
+    }
+
+    /// Becomes true when all making of digests is to end.
+    pub(crate) fn ending(&self) -> &AtomicBool {
+        &self.work.stop
     }
 
     /// Ends sealing after the block that is being read, whoever asked for it: it goes on after the next start.
@@ -144,6 +149,11 @@ impl Work {
         match self.make_body(&dir) {
             Ok(body) => {
                 let bytes = body.encode()?;
+                let _one_at_a_time = self.directories.lock(run, step, rank);
+                // Pruned, and perhaps committed again, while it was read: what stands there now is another one's.
+                if !self.is_since(run, step, rank, since)? {
+                    return Ok(());
+                }
                 write_record(&dir, "body.cbor", &bytes, true)?;
                 let (run, digest, wanted) = (run.clone(), Digest::of(&bytes), self.wanted_copies);
                 self.index.write(move |tx| mark_sealed(tx, &run, step, rank, since, digest, wanted))
@@ -157,12 +167,19 @@ impl Work {
         }
     }
 
+    /// Whether the copy on NVMe is still the one that came then.
+    fn is_since(&self, run: &RunName, step: Step, rank: Rank, since: Seq) -> Result<bool> {
+        let known = self.index.view().checkpoint(run, step)?;
+        let copy = known.as_ref().and_then(|known| known.shards.get(&rank)?.copy(Tier::Nvme));
+        Ok(copy.is_some_and(|copy| copy.since == since))
+    }
+
     fn make_body(&self, dir: &std::path::Path) -> Result<Body> {
         let CommitRecord { run, step, rank, world_size, files, .. } = read_commit(dir)?;
         let top = dir.join("files");
         let entries = hash_files(&top, &files, self.threads, &self.stop)?;
         // The digests must be those of what was committed: a file that changed since is caught by its size and time.
-        if let Some(changed) = files.iter().find(|file| !file.is_unchanged(&top)) {
+        if let Some(changed) = first_changed(&files, &top)? {
             return Err(Error::Damaged(format!("{} changed after it was committed", changed.path)));
         }
         Ok(body(run, step, rank, world_size, entries))
@@ -184,7 +201,7 @@ impl Work {
 }
 
 /// Whether a failure to read a shard says that its bytes are wrong or gone, and not only that they can't be had now.
-fn speaks_of_the_bytes(error: &Error) -> bool {
+pub(crate) fn speaks_of_the_bytes(error: &Error) -> bool {
     match error {
         Error::Damaged(_) | Error::Record(_) | Error::Manifest(_) => true,
         Error::Io { source, .. } => is_damage(source),

@@ -59,6 +59,8 @@ impl Store {
         let dir = self.layout.save(&id);
         let path = dir.join("files");
         fs::create_dir_all(&path).during("create the directory", &path)?;
+        // The way to what will be the writer's; `files` itself is for nobody else.
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).during("set the mode of", &dir)?;
         if let Err(error) = begin.writer.map_or(Ok(()), |writer| hand_over(&path, writer)) {
             self.layout.discard(&dir)?;
             return Err(error);

@@ -1,4 +1,4 @@
-use std::{fs, io, path::Path, sync::atomic::AtomicBool};
+use std::{fs, io, path::Path};
 
 use tidegate_core::{
     Checkpoint, Copy, Digest, EventKind, FileEntry, Metrics, RunName, SaveId, Shard, Tier, cbor, limits,
@@ -10,11 +10,13 @@ use crate::{
     error::Context,
     save::Slot,
     seal::hash_files,
-    tier::{CommitRecord, FileStat, Walked, make_read_only, rename_durably, sync_all, sync_dir, walk},
+    tier::{CommitRecord, FileStat, Walked, first_changed, make_read_only, rename_durably, sync_all, sync_dir, walk},
 };
 
 /// Times that a commit finds the shard there without digests and makes them, before it gives up.
 const LOOKS: usize = 3;
+/// The mark beside a shard's files that the index has acknowledged it.
+pub(super) const ANSWERED: &str = "answered";
 /// Runs whose directory is known to be durable.
 const RUNS: usize = 4096;
 
@@ -107,6 +109,8 @@ impl Store {
                 (None, true) => return Ok(None),
                 // It was found damaged before its digests were made: nobody knows its bytes, and nothing holds them.
                 (None, false) => {}
+                // Lost: no tier has the bytes that were committed, and none would refuse others.
+                (Some(_), false) if before.lost() && before.copy(Tier::Object).is_none() => {}
                 (Some(body), here) => {
                     self.same_bytes(slot, walked, body)?;
                     if here {
@@ -122,6 +126,10 @@ impl Store {
             .and_then(|()| self.record(begin, walked, metrics.clone(), proven));
         match committed {
             Ok(committed) => {
+                // Not synced: a sign for a start that finds an index without its end (see `strays.rs`), beside others.
+                if let Err(error) = fs::File::create(place.join(ANSWERED)) {
+                    tracing::debug!(%error, "a shard could not be marked as acknowledged");
+                }
                 self.sealer.add(begin.run.clone(), begin.step, begin.rank);
                 Ok(Some(committed))
             }
@@ -197,8 +205,8 @@ impl Store {
     /// Whether the save holds exactly what was committed before, whose body has this digest.
     fn same_bytes(&self, slot: &Slot, walked: &Walked, body: Digest) -> Result<()> {
         let begin = &slot.begin;
-        let never = AtomicBool::new(false);
-        let files = hash_files(&slot.save.path, &walked.files, self.options.hash_threads, &never)?;
+        let ending = self.sealer.ending();
+        let files = hash_files(&slot.save.path, &walked.files, self.options.hash_threads, ending)?;
         unchanged(&slot.save.path, &walked.files)?;
         if Digest::of(&body_of(begin, files).encode()?) == body {
             return Ok(());
@@ -225,7 +233,7 @@ fn reused(begin: &Begin, walked: &Walked, known: &Checkpoint, before: &Shard) ->
 }
 
 fn unchanged(top: &Path, files: &[FileStat]) -> Result<()> {
-    match files.iter().find(|file| !file.is_unchanged(top)) {
+    match first_changed(files, top)? {
         Some(changed) => Err(Error::ChangedFile(changed.path.to_string())),
         None => Ok(()),
     }
@@ -240,16 +248,19 @@ pub(super) fn add_shard(
     proven: Option<Digest>,
 ) -> Result<Committed> {
     let Begin { run, step, rank, world_size, .. } = begin.clone();
-    let known = tx.checkpoint(&run, step)?.filter(|known| !known.gone());
-    let mut checkpoint = known.unwrap_or_else(|| Checkpoint::new(run.clone(), step, world_size, tx.now()));
+    let known = tx.checkpoint(&run, step)?;
+    let gone_before = known.as_ref().map(Checkpoint::went).unwrap_or_default();
+    let mut checkpoint = known.filter(|known| !known.gone()).unwrap_or_else(|| {
+        let fresh = Checkpoint::new(run.clone(), step, world_size, tx.now());
+        // Directories of the earlier one may still stand: nobody must take them for this one's.
+        Checkpoint { gone_before, ..fresh }
+    });
     if checkpoint.world_size != world_size {
         return Err(Error::OtherWorld { run, step, known: checkpoint.world_size, given: world_size });
     }
     let files = u32::try_from(files).unwrap_or(u32::MAX);
-    // What was set aside before its digests were made is replaced, not proven.
-    checkpoint
-        .shards
-        .retain(|_, shard| shard.rank != rank || shard.body.is_some() || shard.copies.iter().any(Copy::live));
+    // What is lost, or was set aside before its digests were made, is replaced and not proven.
+    checkpoint.shards.retain(|_, shard| shard.rank != rank || proven.is_some() || shard.copies.iter().any(Copy::live));
     let kind = EventKind::ShardCommitted { run: run.clone(), step, rank, world_size, bytes, files };
     let seq = tx.append(kind)?;
     let fresh = Shard { rank, bytes, files, committed: seq, body: proven, copies: Vec::new() };

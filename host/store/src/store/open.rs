@@ -1,10 +1,11 @@
-use std::sync::Arc;
+use std::{io, path::Path, sync::Arc};
 
 use tidegate_core::{Checkpoint, Clock, Rank, RunName, Step, Tier};
 
 use super::{Options, Store, rebuild::rebuild, strays};
 use crate::{
     Index, Result, Space,
+    error::Context,
     save::{Book, Flusher},
     seal::{Sealer, drop_damaged},
     stripes::Stripes,
@@ -84,7 +85,7 @@ fn compare(layout: &Layout, index: &Index) -> Result<(usize, Vec<ShardName>)> {
         for (rank, shard) in &checkpoint.shards {
             let name = (checkpoint.run.clone(), checkpoint.step, *rank);
             match shard.copy(Tier::Nvme) {
-                Some(_) if !layout.shard(&name.0, name.1, name.2).is_dir() => missing.push(name),
+                Some(_) if !stands(&layout.shard(&name.0, name.1, name.2))? => missing.push(name),
                 Some(copy) if copy.verified.is_none() => unsealed.push(name),
                 _ => {}
             }
@@ -97,4 +98,13 @@ fn compare(layout: &Layout, index: &Index) -> Result<(usize, Vec<ShardName>)> {
             .write(move |tx| drop_damaged(tx, &run, step, rank, None, "its files are missing from the tier".into()))?;
     }
     Ok((count, unsealed))
+}
+
+/// Whether a directory is there. A failure to look says nothing: then the tier is not opened.
+fn stands(dir: &Path) -> Result<bool> {
+    match dir.symlink_metadata() {
+        Ok(meta) => Ok(meta.is_dir()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).during("look at", dir),
+    }
 }

@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_core::{Body, Digest, Seq, Tier};
+use tidegate_core::{Body, Digest, EventKind, Seq, Tier};
 
 use super::{Store, commit::add_shard};
 use crate::{
     Begin, Error, Index, Result, Space, Tx,
     error::Context,
-    tier::{CommitRecord, Layout, list, read_record, sync_dir},
+    seal::speaks_of_the_bytes,
+    tier::{CommitRecord, FileStat, Layout, first_changed, list, read_record, sync_dir},
 };
 
 /// The key under which the index notes that it knows all of its tier.
@@ -50,13 +51,14 @@ pub(super) fn rebuild(layout: &Layout, index: &Index) -> Result<usize> {
     }
     // Older steps first, as they came.
     dirs.sort();
-    let reached = dirs.iter().filter_map(|dir| read_record::<CommitRecord>(&dir.join("commit.cbor")).ok());
     // Places of the journal that were given are not given again: somebody may have read as far.
-    let next = reached.map(|record| record.after + PLACES).max().unwrap_or_default();
+    let reached = super::strays::reached(layout, &index.view())?;
+    let next = if reached == 0 { 0 } else { reached.saturating_add(PLACES) };
     for dir in dirs {
         match take_in(layout, index, &dir, next) {
             Ok(added) => found += usize::from(added),
-            Err(error @ (Error::Broken | Error::Index(_) | Error::Closing)) => return Err(error),
+            // Another start may succeed, and takes in all that this one did not.
+            Err(error) if !says_it_is_none(&error) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, path = %dir.display(), "a directory of the tier is no shard and is set aside");
                 layout.keep_aside(&dir)?;
@@ -65,7 +67,14 @@ pub(super) fn rebuild(layout: &Layout, index: &Index) -> Result<usize> {
     }
     // The names of what was set aside, before the index says that all is known.
     sync_dir(&layout.quarantine())?;
-    index.write(|tx| tx.put(Space::Meta, KNOWN, &tx.next_seq()))?;
+    let shards = found as u64;
+    index.write(move |tx| {
+        if next > 0 || shards > 0 {
+            tx.skip_to(next);
+            tx.append(EventKind::IndexRebuilt { shards })?;
+        }
+        tx.put(Space::Meta, KNOWN, &tx.next_seq())
+    })?;
     if found > 0 {
         tracing::warn!(
             found,
@@ -76,6 +85,11 @@ pub(super) fn rebuild(layout: &Layout, index: &Index) -> Result<usize> {
     Ok(found)
 }
 
+/// Whether a failure says that a directory holds no shard that could be taken in.
+pub(super) fn says_it_is_none(error: &Error) -> bool {
+    speaks_of_the_bytes(error) || matches!(error, Error::OtherWorld { .. })
+}
+
 /// False if the index knows it already.
 fn take_in(layout: &Layout, index: &Index, dir: &Path, next: Seq) -> Result<bool> {
     let record: CommitRecord = read_record(&dir.join("commit.cbor"))?;
@@ -83,7 +97,7 @@ fn take_in(layout: &Layout, index: &Index, dir: &Path, next: Seq) -> Result<bool
         return Err(Error::Damaged(format!("it is rank {} of step {} of {}", record.rank, record.step, record.run)));
     }
     let files = dir.join("files");
-    if let Some(changed) = record.files.iter().find(|file| !file.is_unchanged(&files)) {
+    if let Some(changed) = first_changed(&record.files, &files)? {
         return Err(Error::Damaged(format!("{} is not what was committed", changed.path)));
     }
     let body = body_of(dir, &record)?;
@@ -106,25 +120,43 @@ fn body_of(dir: &Path, record: &CommitRecord) -> Result<Option<Digest>> {
 }
 
 fn add(tx: &mut Tx<'_>, record: CommitRecord, body: Option<Digest>, next: Seq) -> Result<bool> {
-    let CommitRecord { run, step, rank, world_size, committed, metrics, files, .. } = record;
+    let CommitRecord { run, step, rank, world_size, committed, metrics, files, after, .. } = record;
+    let mut earlier = false;
     let known = tx.checkpoint(&run, step)?.filter(|known| !known.gone());
     if let Some(shard) = known.as_ref().and_then(|known| known.shards.get(&rank)) {
-        if shard.copy(Tier::Nvme).is_some() {
+        let counted = shard.copy(Tier::Nvme);
+        // The commit that the index counts came after its directory was written: this is it.
+        if counted.is_some_and(|copy| after < copy.since || (body.is_some() && shard.body == body)) {
             return Ok(false);
         }
-        if shard.body.is_some() && shard.body != body {
-            return Err(Error::Damaged("other bytes of this shard are known on another tier".into()));
-        }
+        // Else the step was pruned and saved again since, or its bytes came back.
+        let same_bytes = shard.bytes == size(&files) && (body.is_none() || shard.body.is_none() || shard.body == body);
+        earlier = !same_bytes;
     }
     tx.skip_to(next);
-    let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+    if let Some(mut known) = known.filter(|_| earlier) {
+        let at = tx.next_seq();
+        for shard in known.shards.values_mut() {
+            Tier::ALL.into_iter().for_each(|tier| shard.drop_copy(tier, at));
+        }
+        tx.put_checkpoint(&known)?;
+    }
+    let bytes = size(&files);
     let begin = Begin { run: run.clone(), step, rank, world_size, bytes: Some(bytes), writer: None };
     let at = add_shard(tx, &begin, metrics, bytes, files.len(), body)?.seq;
     let Some(mut checkpoint) = tx.checkpoint(&run, step)? else { return Ok(true) };
     checkpoint.created = checkpoint.created.min(committed);
+    if earlier {
+        // Nobody knows when the earlier one went: what else stands on the tier is of this one.
+        checkpoint.gone_before = 0;
+    }
     if let Some(shard) = checkpoint.shards.get_mut(&rank).filter(|_| body.is_some()) {
         shard.add_copy(Tier::Nvme, at, true);
     }
     tx.put_checkpoint(&checkpoint)?;
     Ok(true)
+}
+
+fn size(files: &[FileStat]) -> u64 {
+    files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
 }

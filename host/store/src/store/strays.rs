@@ -2,23 +2,30 @@
 //! has forgotten.
 //!
 //! An index whose journal was cut short, by a disk or by a hand, opens as if nothing had happened: it ends earlier. The
-//! tier tells: `commit.cbor` names the journal's last durable place at its time, and `body.cbor` is made only after the
-//! index had acknowledged the shard.
+//! tier tells: `commit.cbor` names the journal's last durable place at its time, and `answered` and `body.cbor` are made only
+//! after the index had acknowledged the shard. All but `answered` are synced. So what can't be told from commits that were
+//! not answered is the last group of commits before a power failure whose synced batch the disk has lost.
 
 use std::{fs, path::Path};
 
-use tidegate_core::Tier;
+use serde::Deserialize;
+use tidegate_core::{Checkpoint, Seq, Tier};
 
-use super::rebuild::forget_that_all_is_known;
+use super::{
+    commit::ANSWERED,
+    rebuild::{forget_that_all_is_known, says_it_is_none},
+};
 use crate::{
-    Index, Result, View,
+    Index, Result, Space, View,
     tier::{CommitRecord, Layout, list, read_record},
 };
 
 /// What such a directory is.
 enum Stray {
-    /// The index says that it was pruned, or found damaged: its removal did not come to its end.
+    /// The index says that it was pruned: its removal did not come to its end.
     Pruned,
+    /// The index says that it was found damaged or missing. Its bytes may be what is left of it.
+    Doubtful,
     /// Its commit was not answered, as far as this directory tells.
     Unanswered,
     /// The index had acknowledged it, or had come further than it has now.
@@ -33,7 +40,13 @@ enum Stray {
 /// # Errors
 /// A tier or an index that can't be read or written.
 pub(super) fn settle(layout: &Layout, index: &Index) -> Result<usize> {
-    let (view, mut pruned, mut forgotten) = (index.view(), 0, None);
+    let (view, mut pruned) = (index.view(), 0);
+    let mut forgotten = None;
+    if reached(layout, &view)? > view.head()? {
+        let sign = "its journal ends before what its records or the tier tell of";
+        tracing::error!(sign, "the index has lost its end");
+        forgotten = Some(sign);
+    }
     each(layout, &view, |path, stray| {
         match stray {
             Stray::Pruned => {
@@ -45,7 +58,7 @@ pub(super) fn settle(layout: &Layout, index: &Index) -> Result<usize> {
                 tracing::error!(path = %path.display(), sign, "the index has forgotten a shard that was acknowledged");
                 forgotten = Some(sign);
             }
-            Stray::Unanswered | Stray::NoShard(_) => {}
+            Stray::Unanswered | Stray::Doubtful | Stray::NoShard(_) => {}
         }
         Ok(())
     })?;
@@ -53,6 +66,31 @@ pub(super) fn settle(layout: &Layout, index: &Index) -> Result<usize> {
         index.write(forget_that_all_is_known)?;
     }
     Ok(pruned)
+}
+
+/// The last place of the journal that anything tells of: a record of the index, or a directory of the tier.
+pub(super) fn reached(layout: &Layout, view: &View) -> Result<Seq> {
+    /// What concerns the store of an installed bot.
+    #[derive(Deserialize)]
+    struct Bot {
+        cursor: Seq,
+    }
+    // A record may name the place after the last event: what happened was no event of its own.
+    let mut reached = 0;
+    for checkpoint in view.all::<Checkpoint>(Space::Checkpoints, usize::MAX)? {
+        reached = reached.max(checkpoint.last_place().saturating_sub(1));
+    }
+    for bot in view.all::<Bot>(Space::Bots, usize::MAX)? {
+        reached = reached.max(bot.cursor);
+    }
+    for run in list(&layout.runs())?.into_iter().filter(|run| run.is_dir()) {
+        for dir in list(&run)? {
+            // What can't be read is dealt with where it matters.
+            let record = read_record::<CommitRecord>(&dir.join("commit.cbor"));
+            reached = reached.max(record.map(|record| record.after).unwrap_or_default());
+        }
+    }
+    Ok(reached)
 }
 
 /// Removes shards whose commit was never answered, once the index knows all that it ever acknowledged. What is no shard is
@@ -65,6 +103,10 @@ pub(super) fn remove(layout: &Layout, view: &View) -> Result<usize> {
     each(layout, view, |path, stray| match stray {
         Stray::NoShard(why) => {
             tracing::warn!(path = %path.display(), why, "a directory of the tier is no shard and is set aside");
+            layout.keep_aside(path)
+        }
+        Stray::Doubtful => {
+            tracing::warn!(path = %path.display(), "a shard that was found damaged or missing is set aside");
             layout.keep_aside(path)
         }
         Stray::Forgotten(sign) => {
@@ -113,20 +155,27 @@ fn look(layout: &Layout, view: &View, head: u64, dir: &Path) -> Result<Option<St
     if layout.shard(&run, step, rank) != dir {
         return Ok(Some(Stray::NoShard("its name is not written as that of a shard".into())));
     }
-    let known = view.checkpoint(&run, step)?.and_then(|known| known.shards.get(&rank).cloned());
-    if known.as_ref().is_some_and(|shard| shard.copy(Tier::Nvme).is_some()) {
+    let checkpoint = view.checkpoint(&run, step)?;
+    let known = checkpoint.as_ref().and_then(|known| known.shards.get(&rank));
+    if known.is_some_and(|shard| shard.copy(Tier::Nvme).is_some()) {
         return Ok(None);
     }
     let record: CommitRecord = match read_record(&dir.join("commit.cbor")) {
         Ok(record) => record,
-        Err(error) => return Ok(Some(Stray::NoShard(error.to_string()))),
+        Err(error) if says_it_is_none(&error) => return Ok(Some(Stray::NoShard(error.to_string()))),
+        Err(error) => return Err(error),
     };
-    // A copy of these bytes that was committed after the last one went is another one.
-    let went = known.iter().flat_map(|shard| &shard.copies).filter(|copy| copy.tier == Tier::Nvme);
-    Ok(Some(if went.filter_map(|copy| copy.gone).max().is_some_and(|went| went > record.after) {
+    // What was committed after the last copy went is another one.
+    let last = known.and_then(|shard| shard.went(Tier::Nvme)).filter(|copy| copy.gone > Some(record.after));
+    let gone_before = checkpoint.as_ref().map_or(0, |known| known.gone_before);
+    Ok(Some(if last.is_some_and(|last| last.damaged) {
+        Stray::Doubtful
+    } else if last.is_some() || gone_before > record.after {
         Stray::Pruned
     } else if record.after > head {
         Stray::Forgotten("it was committed when the index had come further")
+    } else if dir.join(ANSWERED).exists() {
+        Stray::Forgotten("it was acknowledged")
     } else if dir.join("body.cbor").exists() {
         Stray::Forgotten("it was sealed")
     } else {

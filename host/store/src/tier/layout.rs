@@ -7,7 +7,7 @@ use std::{
 
 use tidegate_core::{Rank, RunName, SaveId, Step};
 
-use super::sync::{make_dir, make_way};
+use super::sync::{PASSAGE, PRIVATE, make_dir, make_way};
 use crate::{Result, error::Context};
 
 /// Damaged shards that are kept for people to look at.
@@ -27,8 +27,11 @@ impl Layout {
     pub(crate) fn create(root: &Path, tag: u64) -> Result<Self> {
         let root = make_way(root)?;
         let layout = Self { root, tag, trashed: AtomicU64::new(0) };
-        for dir in [layout.staging(), layout.runs(), layout.restores(), layout.trash(), layout.quarantine()] {
-            make_dir(&dir)?;
+        for dir in [layout.staging(), layout.restores()] {
+            make_dir(&dir, PASSAGE)?;
+        }
+        for dir in [layout.runs(), layout.trash(), layout.quarantine()] {
+            make_dir(&dir, PRIVATE)?;
         }
         Ok(layout)
     }

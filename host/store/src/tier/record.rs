@@ -6,7 +6,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tidegate_core::{Metrics, Rank, RelPath, RunName, Seq, Step, Timestamp, WorldSize, cbor, limits};
+use tidegate_core::{
+    Metrics, Rank, RelPath, RunName, Seq, Step, Timestamp, WorldSize, cbor, damage::is_damage, limits,
+};
 
 use super::sync::sync_dir;
 use crate::{Result, error::Context};
@@ -29,10 +31,25 @@ impl FileStat {
     }
 
     /// Whether the file at `top` still has this size and time.
-    pub(crate) fn is_unchanged(&self, top: &Path) -> bool {
-        fs::symlink_metadata(top.join(self.path.as_path()))
-            .is_ok_and(|meta| meta.is_file() && Self::of(self.path.clone(), &meta) == *self)
+    fn is_unchanged(&self, top: &Path) -> Result<bool> {
+        let path = top.join(self.path.as_path());
+        match fs::symlink_metadata(&path) {
+            Ok(meta) => Ok(meta.is_file() && Self::of(self.path.clone(), &meta) == *self),
+            // It is not there, or something else is: what speaks of the bytes is a change, and nothing else.
+            Err(error) if is_damage(&error) => Ok(false),
+            Err(error) => Err(error).during("look at", path),
+        }
     }
+}
+
+/// The first of these files below `top` that is not as it was.
+pub(crate) fn first_changed<'a>(files: &'a [FileStat], top: &Path) -> Result<Option<&'a FileStat>> {
+    for file in files {
+        if !file.is_unchanged(top)? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
 }
 
 /// What was committed, kept beside the files, so that the index can be made anew from the tier.

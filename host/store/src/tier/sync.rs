@@ -1,5 +1,6 @@
 use std::{
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Mutex,
@@ -18,22 +19,32 @@ pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     open(path).and_then(|dir| dir.sync_all()).during("sync the directory", path)
 }
 
-/// Makes a directory and its name durable, unless it exists.
-pub(crate) fn make_dir(path: &Path) -> Result<()> {
+/// What everybody may pass through and only the owner may list: writers of saves and readers of restores are other users.
+pub(crate) const PASSAGE: u32 = 0o711;
+/// What only the owner may enter.
+pub(crate) const PRIVATE: u32 = 0o700;
+
+/// Makes a directory of this mode and its name durable, unless it exists.
+pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<()> {
     match fs::create_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => {
             made.during("create the directory", path)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).during("set the mode of", path)?;
             path.parent().map_or(Ok(()), sync_dir)
         }
     }
 }
 
-/// Makes a directory and what is missing above it, with every new name durable, and returns where it really is.
+/// Makes a directory and what is missing above it, open for passage, with every new name durable, and returns where it
+/// really is.
 pub(crate) fn make_way(path: &Path) -> Result<PathBuf> {
     let missing = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).count();
     fs::create_dir_all(path).during("create the directory", path)?;
     let path = path.canonicalize().during("resolve the directory", path)?;
+    for made in path.ancestors().take(missing) {
+        fs::set_permissions(made, fs::Permissions::from_mode(PASSAGE)).during("set the mode of", made)?;
+    }
     if missing == 0 {
         // A host before this one may have died between making it and this; or it is a mount point, and its name not ours.
         let _ = path.parent().map(sync_dir);

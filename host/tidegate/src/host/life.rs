@@ -65,6 +65,11 @@ async fn run(
     notes.extend(missing);
     let socket = server.socket().map_or_else(|| config.socket(), PathBuf::from);
     announce(&Running { socket, address: server.address(), bots: installed, notes })?;
+    let (hurried, told) = (host.clone(), stop.clone());
+    tokio::spawn(async move {
+        told.cancelled().await;
+        hurried.hurry();
+    });
     let mut served = pin!(server.serve(host.clone(), stop.clone()));
     let outcome = tokio::select! {
         () = &mut served => Ok(()),
@@ -94,8 +99,14 @@ fn raise_open_files() {
 }
 
 async fn bind(config: &Config, any_port: bool, notes: &mut Vec<String>) -> Result<Server, Failure> {
-    std::fs::create_dir_all(&config.host.dir)
-        .with_context(|| format!("can't make the host's directory {}", config.host.dir.display()))?;
+    let dir = &config.host.dir;
+    let made = !dir.exists();
+    std::fs::create_dir_all(dir).with_context(|| format!("can't make the host's directory {}", dir.display()))?;
+    if made {
+        // The way to the socket, whose own mode says who may use it, and to saves and restores of other users.
+        std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o711))
+            .with_context(|| format!("can't set the mode of {}", dir.display()))?;
+    }
     let mut listen = Listen { socket: Some(config.socket()), address: config.api.listen };
     let server = match (Server::bind(&listen).await, listen.address) {
         (Err(error), Some(mut address)) if any_port && error.port_taken() => {

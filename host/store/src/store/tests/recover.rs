@@ -27,6 +27,7 @@ fn a_shard_that_was_renamed_but_never_acknowledged_is_gone_after_a_restart() {
     drop(bench);
     let shard = dir.path().join("runs/r/0000000000000002.00000");
     fs::remove_file(shard.join("body.cbor")).unwrap();
+    fs::remove_file(shard.join("answered")).unwrap();
     put_back(dir.path(), &before);
     let bench = open(dir.path());
     assert_eq!(bench.recovered, Recovered { strays: 1, ..Recovered::default() });
@@ -53,8 +54,9 @@ fn what_an_index_that_lost_its_end_has_forgotten_is_taken_in_again() {
     let head = bench.store.index().view().head().unwrap();
     drop(bench);
     // The last is the one that may look as if it had not been answered; the one before tells that the index lost its end.
-    let _ = fs::remove_file(dir.path().join("runs/r/0000000000000004.00000/body.cbor"));
-    let _ = fs::remove_file(dir.path().join("runs/r/0000000000000003.00000/body.cbor"));
+    for (step, sign) in [(4, "body.cbor"), (4, "answered"), (3, "body.cbor"), (3, "answered")] {
+        let _ = fs::remove_file(dir.path().join(format!("runs/r/{step:016}.00000/{sign}")));
+    }
     put_back(dir.path(), &before);
     let bench = open(dir.path());
     assert_eq!((bench.recovered.rebuilt, bench.recovered.strays), (2, 0));
@@ -91,6 +93,145 @@ fn an_index_whose_journal_is_cut_short_loses_no_shard() {
             assert!(bench.sealed(step).safe(), "step {step} of {parts} tenths");
         }
     }
+}
+
+#[test]
+fn ranks_that_committed_last_and_together_are_not_forgotten_with_the_index_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 1), &[("a", b"one")]).unwrap();
+    bench.sealed(1);
+    drop(bench);
+    let before = index_of(dir.path());
+    let bench = open(dir.path());
+    std::thread::scope(|scope| {
+        let saves = [0, 1, 2].map(|rank| bench.save(begin(2, rank, 3), &[("a", b"share")]));
+        for save in saves {
+            let store = &bench.store;
+            scope.spawn(move || store.commit(&save.id, Metrics::default()).unwrap());
+        }
+    });
+    bench.store.end_sealing();
+    drop(bench);
+    for rank in 0..3 {
+        // As if none was sealed: only the mark tells of them.
+        let _ = fs::remove_file(dir.path().join(format!("runs/r/0000000000000002.{rank:05}/body.cbor")));
+    }
+    put_back(dir.path(), &before);
+    let bench = open(dir.path());
+    assert_eq!((bench.recovered.rebuilt, bench.recovered.strays), (3, 0));
+    assert!(bench.sealed(2).safe());
+}
+
+#[test]
+fn a_pruned_rank_does_not_come_back_beside_a_save_of_the_same_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 2), &[("a", b"zero")]).unwrap();
+    bench.commit(begin(1, 1, 2), &[("a", b"one")]).unwrap();
+    bench.sealed(1);
+    let place = dir.path().join("runs/r/0000000000000001.00001");
+    let kept = dir.path().join("kept");
+    fs::rename(&place, &kept).unwrap();
+    bench.remove(1);
+    // The other rank trains the step anew, with other bytes, before the directory has gone; then the host dies.
+    bench.commit(begin(1, 0, 2), &[("a", b"zero anew")]).unwrap();
+    drop(bench);
+    fs::rename(&kept, &place).unwrap();
+    let bench = open(dir.path());
+    assert_eq!((bench.recovered.rebuilt, bench.recovered.strays), (0, 1));
+    assert!(!place.exists() && bench.checkpoint(1).unwrap().complete.is_none());
+    assert!(bench.commit(begin(1, 1, 2), &[("a", b"one anew")]).unwrap().complete);
+}
+
+#[test]
+fn a_shard_that_was_missing_and_is_back_is_set_aside_and_not_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 1), &[("a", b"x")]).unwrap();
+    bench.sealed(1);
+    drop(bench);
+    let away = dir.path().join("away");
+    fs::rename(dir.path().join("runs/r"), &away).unwrap();
+    let bench = open(dir.path());
+    assert!(bench.recovered.missing == 1 && bench.checkpoint(1).unwrap().lost());
+    drop(bench);
+    fs::rename(&away, dir.path().join("runs/r")).unwrap();
+    let bench = open(dir.path());
+    assert_eq!(bench.recovered, Recovered::default());
+    assert!(bench.checkpoint(1).unwrap().lost());
+    let aside = tree(&dir.path().join("quarantine"));
+    assert!(aside.iter().any(|path| path.ends_with("files/a")), "{aside:?}");
+}
+
+#[test]
+fn what_cannot_be_read_now_is_neither_set_aside_nor_deleted() {
+    use std::os::unix::fs::PermissionsExt;
+    // Root may read anything.
+    if !as_nobody("what_cannot_be_read_now_is_neither_set_aside_nor_deleted") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 1), &[("a", b"x")]).unwrap();
+    bench.sealed(1);
+    drop(bench);
+    let (shard, index) = (dir.path().join("runs/r/0000000000000001.00000"), dir.path().join("index"));
+    fs::remove_dir_all(index).unwrap();
+    let allow = |mode| fs::set_permissions(&shard, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0);
+    let mut options = Options::new(dir.path(), "h".parse().unwrap());
+    options.reserve_bytes = 0;
+    assert!(Store::open(options, Arc::new(ManualClock::default())).is_err(), "it does not go on without the shard");
+    allow(0o700);
+    let bench = open(dir.path());
+    assert_eq!(bench.recovered.rebuilt, 1);
+    assert!(bench.checkpoint(1).unwrap().safe());
+}
+
+#[test]
+fn a_step_that_was_saved_again_with_other_bytes_counts_when_an_earlier_index_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    for step in 1..=3 {
+        bench.commit(begin(step, 0, 1), &[("a", b"first")]).unwrap();
+        bench.sealed(step);
+    }
+    drop(bench);
+    let before = index_of(dir.path());
+    let bench = open(dir.path());
+    bench.remove(2);
+    bench.commit(begin(2, 0, 1), &[("a", b"anew!")]).unwrap();
+    let anew = bench.sealed(2).shards[&0.try_into().unwrap()].body;
+    drop(bench);
+    put_back(dir.path(), &before);
+    let bench = open(dir.path());
+    assert_eq!(bench.recovered.rebuilt, 1);
+    assert_eq!(bench.sealed(2).shards[&0.try_into().unwrap()].body, anew);
+    assert!([1, 3].iter().all(|step| bench.checkpoint(*step).unwrap().safe()));
+    drop(bench);
+    assert_eq!(open(dir.path()).recovered, Recovered::default());
+}
+
+#[test]
+fn a_journal_that_lost_events_of_which_records_tell_goes_on_behind_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    bench.commit(begin(1, 0, 1), &[("a", b"x")]).unwrap();
+    bench.sealed(1);
+    let head = bench.store.index().view().head().unwrap();
+    let lose = move |tx: &mut crate::Tx<'_>| {
+        (1..=head).for_each(|seq| tx.put_bytes(crate::Space::Events, &seq.to_be_bytes(), None));
+        Ok::<_, crate::Error>(())
+    };
+    bench.store.index().write(lose).unwrap();
+    drop(bench);
+    let bench = open(dir.path());
+    let events = bench.store.index().view().events(0, 9).unwrap();
+    assert!(events.len() == 1 && events[0].seq > head && events[0].kind.name() == "index-rebuilt", "{events:?}");
+    drop(bench);
+    let bench = open(dir.path());
+    assert_eq!(bench.store.index().view().events(0, 9).unwrap().len(), 1, "once is enough");
 }
 
 /// The index as it is on disk, while nobody has it.
