@@ -194,6 +194,13 @@ impl Checked<'_> {
                 last = "something happens all the time".into();
                 return Ok(None);
             }
+            for it in told.iter().filter(|it| it.lost) {
+                let mut shards = (0..WORLD_SIZE).map(|rank| (it.run.clone(), it.step, rank));
+                ensure!(
+                    shards.any(|shard| self.lock().damaged.contains(&shard)),
+                    "LOST: {it:?}, and nobody damaged it"
+                );
+            }
             if let Some(difference) = self.history.difference(&told) {
                 bail!("{difference}");
             }

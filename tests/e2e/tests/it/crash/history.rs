@@ -227,7 +227,10 @@ impl History {
 
     /// The first difference between the journal and what the host says of its checkpoints.
     pub(super) fn difference(&self, told: &[Checkpoint]) -> Option<String> {
-        let told: BTreeMap<_, _> = told.iter().map(|it| ((it.run.clone(), it.step), it)).collect();
+        // Of what is lost the host tells on, and the journal has nothing left.
+        let is_name_only = |it: &&Checkpoint| it.lost && it.shards.iter().all(|shard| !shard.nvme && !shard.object);
+        let told = told.iter().filter(|it| !is_name_only(it));
+        let told: BTreeMap<_, _> = told.map(|it| ((it.run.clone(), it.step), it)).collect();
         if let Some(name) = told.keys().find(|name| self.steps.get(name).is_none_or(Step::gone)) {
             return Some(format!("the host tells of {name:?}, of which the journal says that nothing is left"));
         }
