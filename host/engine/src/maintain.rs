@@ -41,7 +41,7 @@ fn tidy(store: &Store, keep: u64) -> Result<usize> {
     })?;
     for checkpoint in view.all::<Checkpoint>(Space::Checkpoints, usize::MAX)? {
         let gone = checkpoint.shards.values().flat_map(|shard| &shard.copies).filter_map(|copy| copy.gone).max();
-        if !checkpoint.known() && gone.is_none_or(|at| at <= last) {
+        if !checkpoint.known() && !store.still_stands(&checkpoint) && gone.is_none_or(|at| at <= last) {
             old.push((Space::Checkpoints, checkpoint_key(&checkpoint.run, checkpoint.step)));
         }
     }

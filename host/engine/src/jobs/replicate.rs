@@ -9,7 +9,7 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
     let _reading = host.0.readers.hold(run, step);
     let checkpoint = match sealed(host, job).await {
         Ok(Some(checkpoint)) => checkpoint,
-        Ok(None) => return Outcome::Failed("its files are gone from this host".into()),
+        Ok(None) => return gone(host, job).await,
         Err(error) => return Outcome::Retry(error.to_string()),
     };
     if checkpoint.verified(Tier::Object) {
@@ -42,6 +42,22 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
     match note(host, checkpoint, sent, verified).await {
         Ok(()) => outcome,
         Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+/// An earlier try may have sent a part of what is now gone; it must not stay for ever.
+async fn gone(host: &Host, job: &Job) -> Outcome {
+    let (run, step) = (&job.effect.run, job.effect.step);
+    let detail = "its files are gone from this host";
+    let ranks: Vec<Rank> = match host.0.store.index().view().checkpoint(run, step) {
+        Ok(Some(known)) if !known.present(Tier::Object) => known.shards.keys().copied().collect(),
+        Ok(_) => return Outcome::Failed(detail.into()),
+        Err(error) => return Outcome::Retry(error.to_string()),
+    };
+    match host.0.target.abandon(run, step, &ranks).await {
+        Ok(0) => Outcome::Failed(detail.into()),
+        Ok(bytes) => Outcome::Failed(format!("{detail}; {bytes} bytes that were sent of it are deleted")),
+        Err(error) => Outcome::Retry(format!("{detail}, and what was sent of it can't be deleted yet: {error}")),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{fs, io};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
-use tidegate_core::{RunName, Step};
+use object_store::{ObjectStoreExt, path::Path};
+use tidegate_core::{Rank, RunName, Step};
 
 use super::Target;
 use crate::{Error, io::blocking, local};
@@ -32,6 +32,30 @@ impl Target {
             freed += self.remove_all(found.boxed()).await?;
         }
         self.clear(&prefix).await?;
+        Ok(freed)
+    }
+
+    /// Deletes what was sent of these ranks for a checkpoint that never became complete here: its last copy is gone, and
+    /// nobody will send the rest. Does nothing if the checkpoint has its marker. Returns the bytes freed.
+    ///
+    /// # Errors
+    /// What the store says. It can be called again.
+    pub async fn abandon(&self, run: &RunName, step: Step, ranks: &[Rank]) -> Result<u64, Error> {
+        let marker = self.0.layout.marker(run, step);
+        match self.store().head(&marker).await {
+            Ok(_) => return Ok(0),
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(self.failed("look at", &marker, error)),
+        }
+        let mut freed = 0;
+        for rank in ranks {
+            let manifest = self.0.layout.manifest(run, step, *rank);
+            freed += self.remove_all(stream::iter([Ok((manifest, 0))]).boxed()).await?;
+            let data = self.0.layout.data(run, step, *rank);
+            let found = self.store().list(Some(&data)).map_ok(|meta| (meta.location, meta.size));
+            freed += self.remove_all(found.boxed()).await?;
+            self.clear(&data).await?;
+        }
         Ok(freed)
     }
 

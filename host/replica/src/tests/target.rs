@@ -218,3 +218,19 @@ async fn an_unreachable_store_is_an_error_and_never_an_empty_list() {
     assert!(target.probe().await.is_err());
     assert!(!error.to_string().contains("hunter2") && !error.to_string().contains("AKIAxyz"), "{error}");
 }
+
+#[tokio::test]
+async fn what_was_sent_of_a_checkpoint_that_will_never_be_complete_is_deleted_rank_by_rank() {
+    each(async |target| {
+        let shards = complete(&target).await;
+        let (run, step) = place();
+        let ranks = [0_u64.try_into().unwrap()];
+        assert_eq!(target.abandon(&run, step, &ranks).await.unwrap(), 0, "what is complete stays");
+        target.store().delete(&target.0.layout.marker(&run, step)).await.unwrap();
+        assert_eq!(target.abandon(&run, step, &ranks).await.unwrap(), shards[0].body.bytes());
+        let left = objects(&target).await;
+        assert!(left.len() == 3 && left.iter().all(|name| name.contains("00001")), "the other rank's stays: {left:?}");
+        assert_eq!(target.abandon(&run, step, &ranks).await.unwrap(), 0);
+    })
+    .await;
+}

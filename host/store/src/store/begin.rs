@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// Bytes of this rank's newest shard, or of the largest of its fellows if it has none yet; 0 if nothing is known.
-    fn last_size(&self, run: &RunName, rank: Rank) -> Result<u64> {
+    pub(super) fn last_size(&self, run: &RunName, rank: Rank) -> Result<u64> {
         let (mut size, mut fellow, mut looked_at) = (None, None, 0);
         self.index.view().checkpoints(run, None, |checkpoint| {
             let fellows = checkpoint.shards.values().map(|shard| shard.bytes).max();

@@ -43,10 +43,14 @@ impl Store {
         let saves = layout.discard_all_in(&layout.staging())?;
         // Its own name in the tier must last as long as what it holds.
         sync_dir(layout.root())?;
-        let pruned = strays::settle(&layout, &index)?;
+        let mut known: Vec<Checkpoint> = index.view().all(Space::Checkpoints, usize::MAX)?;
+        let pruned = strays::settle(&layout, &index, &known)?;
         let rebuilt = rebuild(&layout, &index)?;
+        if rebuilt > 0 {
+            known = index.view().all(Space::Checkpoints, usize::MAX)?;
+        }
         let unanswered = strays::remove(&layout, &index.view())?;
-        let (missing, unsealed) = compare(&layout, &index)?;
+        let (missing, unsealed) = compare(&layout, &index, &known)?;
         let recovered = Recovered { saves, rebuilt, strays: pruned + unanswered, missing, unsealed: unsealed.len() };
         let directories = Arc::new(Stripes::new());
         let (threads, wanted) = (options.hash_threads, options.wanted_copies);
@@ -78,10 +82,9 @@ impl Store {
 type ShardName = (RunName, Step, Rank);
 
 /// Shards of the index whose files are gone, which no longer count, and those that were not sealed.
-fn compare(layout: &Layout, index: &Index) -> Result<(usize, Vec<ShardName>)> {
-    let view = index.view();
+fn compare(layout: &Layout, index: &Index, known: &[Checkpoint]) -> Result<(usize, Vec<ShardName>)> {
     let (mut missing, mut unsealed) = (Vec::new(), Vec::new());
-    for checkpoint in view.all::<Checkpoint>(Space::Checkpoints, usize::MAX)? {
+    for checkpoint in known {
         for (rank, shard) in &checkpoint.shards {
             let name = (checkpoint.run.clone(), checkpoint.step, *rank);
             match shard.copy(Tier::Nvme) {

@@ -52,7 +52,8 @@ pub(super) fn rebuild(layout: &Layout, index: &Index) -> Result<usize> {
     // Older steps first, as they came.
     dirs.sort();
     // Places of the journal that were given are not given again: somebody may have read as far.
-    let reached = super::strays::reached(layout, &index.view())?;
+    let view = index.view();
+    let reached = super::strays::reached(layout, &view, &view.all(Space::Checkpoints, usize::MAX)?)?;
     let next = if reached == 0 { 0 } else { reached.saturating_add(PLACES) };
     for dir in dirs {
         match take_in(layout, index, &dir, next) {

@@ -48,6 +48,13 @@ impl Store {
         Ok(removed)
     }
 
+    /// Whether some directory of these shards still stands on the tier, though none should: one that could not be removed
+    /// yet. The next start removes it, as long as the index remembers that it was pruned.
+    pub fn still_stands(&self, checkpoint: &Checkpoint) -> bool {
+        let place = |rank: &Rank| self.layout.shard(&checkpoint.run, checkpoint.step, *rank);
+        checkpoint.shards.keys().any(|rank| place(rank).symlink_metadata().is_ok())
+    }
+
     /// Sets a shard aside whose bytes are not what was committed: first the index, with the fact in the journal, then its
     /// directory goes to `quarantine`, where only the last damage of a shard is kept.
     ///

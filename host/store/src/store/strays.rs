@@ -37,12 +37,14 @@ enum Stray {
 /// Removes what was pruned, and looks whether the index has lost its end: then it is noted that it does not know all of
 /// its tier, and `rebuild` takes in the rest. Returns how many were removed.
 ///
+/// `known` are the checkpoints of the index.
+///
 /// # Errors
 /// A tier or an index that can't be read or written.
-pub(super) fn settle(layout: &Layout, index: &Index) -> Result<usize> {
+pub(super) fn settle(layout: &Layout, index: &Index, known: &[Checkpoint]) -> Result<usize> {
     let (view, mut pruned) = (index.view(), 0);
     let mut forgotten = None;
-    if reached(layout, &view)? > view.head()? {
+    if reached(layout, &view, known)? > view.head()? {
         let sign = "its journal ends before what its records or the tier tell of";
         tracing::error!(sign, "the index has lost its end");
         forgotten = Some(sign);
@@ -69,17 +71,14 @@ pub(super) fn settle(layout: &Layout, index: &Index) -> Result<usize> {
 }
 
 /// The last place of the journal that anything tells of: a record of the index, or a directory of the tier.
-pub(super) fn reached(layout: &Layout, view: &View) -> Result<Seq> {
+pub(super) fn reached(layout: &Layout, view: &View, known: &[Checkpoint]) -> Result<Seq> {
     /// What concerns the store of an installed bot.
     #[derive(Deserialize)]
     struct Bot {
         cursor: Seq,
     }
     // A record may name the place after the last event: what happened was no event of its own.
-    let mut reached = 0;
-    for checkpoint in view.all::<Checkpoint>(Space::Checkpoints, usize::MAX)? {
-        reached = reached.max(checkpoint.last_place().saturating_sub(1));
-    }
+    let mut reached = known.iter().map(|it| it.last_place().saturating_sub(1)).max().unwrap_or_default();
     for bot in view.all::<Bot>(Space::Bots, usize::MAX)? {
         reached = reached.max(bot.cursor);
     }

@@ -118,3 +118,15 @@ fn a_save_past_its_deadline_is_given_up_unless_it_was_touched() {
     assert!(bench.store.commit(&lost.id, Metrics::default()).is_err());
     assert!(bench.store.commit(&kept.id, Metrics::default()).is_ok());
 }
+
+#[test]
+fn a_ranks_first_save_is_taken_to_be_as_large_as_its_fellows() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = open(dir.path());
+    let run = "r".parse().unwrap();
+    let expected = |rank: u64| bench.store.last_size(&run, rank.try_into().unwrap()).unwrap();
+    assert_eq!(expected(0), 0, "nothing is known");
+    bench.commit(begin(1, 0, 3), &[("a", &[7; 5000])]).unwrap();
+    bench.commit(begin(1, 1, 3), &[("a", &[7; 300])]).unwrap();
+    assert_eq!([0, 1, 2].map(expected), [5000, 300, 5000]);
+}
