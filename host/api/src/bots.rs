@@ -9,6 +9,8 @@ pub struct Plugin {
     pub digest: String,
     /// Bytes of the component.
     pub bytes: u64,
+    /// What it says of itself, as it stands in it: name, version, what it wants and what for, a schema of its settings.
+    pub manifest: Option<Value>,
 }
 
 /// Installs or changes a bot: `PUT /v1/bots/{name}`.

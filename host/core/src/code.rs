@@ -70,6 +70,7 @@ codes! {
     TooMany = "TG0030", 429, "Too many at once", "Wait until some have ended.";
     Stranger = "TG0031", 403, "The request is not for this host, or comes from a web page", "Over TCP, ask for localhost, 127.0.0.1 or [::1]; web pages of other origins are refused.";
     OtherUser = "TG0032", 403, "It is another user's", "Your own saves and restores are yours to end; for a restore leave `into` out: the host makes a directory that only you can read.";
+    NotGranted = "TG0033", 409, "The plugin wants more than is granted", "Grant what the detail names, or install another plugin; `tidegate plugin inspect` shows what one wants.";
 }
 
 impl std::fmt::Display for Code {

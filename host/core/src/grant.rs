@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BotName, EffectKind, Event, EventKind, Refusal, RunName, TargetName, Tier, Why};
+use crate::{BotName, EffectKind, Event, EventKind, Refusal, RunName, TargetName, Tier, Want, Why};
 
 /// A pattern over names: `*` stands for any characters, `?` for one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +76,17 @@ impl Grants {
     /// Bytes of state.
     pub fn state_bytes(&self) -> u64 {
         self.state_bytes.unwrap_or(1 << 20).min(64 << 20)
+    }
+
+    /// Whether anything of a kind is granted, for any run.
+    pub fn give(&self, want: Want) -> bool {
+        match want {
+            Want::Read => !self.read.is_empty(),
+            Want::Replicate => !self.replicate.is_empty() && !self.targets.is_empty(),
+            Want::Prune => !self.prune.is_empty() && !self.tiers.is_empty(),
+            Want::Pin => !self.pin.is_empty(),
+            Want::State => self.state_bytes() > 0,
+        }
     }
 
     /// Whether it may see this run.

@@ -27,6 +27,8 @@ pub const REASON_BYTES: usize = 512;
 pub const BODY_BYTES: usize = 1 << 30;
 /// Bytes of a component.
 pub const COMPONENT_BYTES: usize = 64 << 20;
+/// Bytes of a plugin's manifest.
+pub const PLUGIN_MANIFEST_BYTES: usize = 256 << 10;
 /// Bytes of a bot's settings.
 pub const SETTINGS_BYTES: usize = 64 << 10;
 /// Pins on one checkpoint.

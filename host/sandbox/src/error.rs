@@ -1,5 +1,7 @@
 //! Why a sandbox or a plugin could not be made.
 
+use tidegate_core::{BadPluginManifest, Want};
+
 /// Why a sandbox could not be made or a component was not accepted. Each text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -39,7 +41,17 @@ pub enum Error {
     /// Wants more than the world has.
     #[error("imports {0}, which the world tidegate:bot/policy does not have: a plugin can use nothing else")]
     Import(String),
+    /// Says of itself what can't be.
+    #[error("{0}")]
+    Manifest(#[from] BadPluginManifest),
+    /// Uses what its manifest does not declare.
+    #[error("its manifest does not declare what it uses: {}; declare it with its reason, or don't call it", list(.0))]
+    Undeclared(Vec<Want>),
     /// Lacks what the world asks for, or has it with another type.
     #[error("not a tidegate:bot/policy plugin: {0}")]
     World(String),
+}
+
+fn list(wants: &[Want]) -> String {
+    wants.iter().map(|want| format!("`{want}`")).collect::<Vec<_>>().join(", ")
 }

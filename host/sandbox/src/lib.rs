@@ -13,7 +13,7 @@
 //! | memory and tables | one sum over all of an instance's memories and tables |
 //! | deep recursion | the size of the WebAssembly stack |
 //! | a flood of calls or of bytes in them | a budget of calls and of bytes for each event, a cap for each call |
-//! | authority | the imports are exactly those of `tidegate:bot/policy`, checked when it is loaded |
+//! | authority | the imports are those of `tidegate:bot/policy` and no more than the manifest declares, checked when it is loaded |
 //! | a result that differs from run to run | no clock, no entropy, no threads, no relaxed SIMD, canonical NaNs |
 //!
 //! ```
@@ -34,6 +34,7 @@ mod error;
 mod fault;
 mod guest;
 mod logs;
+mod manifest;
 mod meter;
 mod options;
 mod permits;
@@ -46,7 +47,8 @@ pub use calls::Calls;
 pub use error::Error;
 pub use fault::Fault;
 pub use logs::{Level, LogLine};
+pub use manifest::read as manifest;
 pub use options::Options;
-pub use plugin::{Handled, Plugin, Usage};
+pub use plugin::{About, Handled, Plugin, Usage};
 pub use sandbox::Sandbox;
 pub use world::VERSION;

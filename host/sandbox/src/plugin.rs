@@ -1,8 +1,8 @@
 //! A loaded component, and one event through it.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use tidegate_core::{Digest, Event, Timestamp};
+use tidegate_core::{Digest, Event, PluginManifest, Timestamp, Want};
 use wasmtime::Store;
 
 use crate::{
@@ -22,7 +22,18 @@ const ERROR_BYTES: usize = 4096;
 pub struct Plugin {
     sandbox: Sandbox,
     pre: PolicyPre<Guest>,
-    digest: Digest,
+    about: Arc<About>,
+}
+
+/// What can be said of a component without running it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// What it says of itself; none if it says nothing.
+    pub manifest: Option<PluginManifest>,
+    /// What its imports can do.
+    pub used: BTreeSet<Want>,
 }
 
 /// How one event went.
@@ -54,7 +65,7 @@ pub struct Usage {
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Plugin").field("digest", &self.about.digest).finish_non_exhaustive()
     }
 }
 
@@ -66,13 +77,18 @@ impl fmt::Debug for Handled {
 }
 
 impl Plugin {
-    pub(crate) fn new(sandbox: Sandbox, pre: PolicyPre<Guest>, digest: Digest) -> Self {
-        Self { sandbox, pre, digest }
+    pub(crate) fn new(sandbox: Sandbox, pre: PolicyPre<Guest>, about: Arc<About>) -> Self {
+        Self { sandbox, pre, about }
     }
 
     /// The digest of the component's bytes.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.about.digest
+    }
+
+    /// What can be said of it without running it.
+    pub fn about(&self) -> &About {
+        &self.about
     }
 
     /// Lets the component check its settings, a JSON text. Nothing can be asked from there.

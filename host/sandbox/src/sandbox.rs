@@ -9,10 +9,11 @@ use wasmtime::{
 };
 
 use crate::{
-    Error, Options, Plugin,
+    About, Error, Options, Plugin,
     bindings::{Policy, PolicyPre},
     engine,
     guest::Guest,
+    manifest,
     permits::Permits,
     ticker::Ticker,
     world,
@@ -61,9 +62,16 @@ impl Sandbox {
         world::check_header(bytes, inner.options.component_bytes)?;
         let component =
             Component::from_binary(&inner.engine, bytes).map_err(|error| Error::Invalid(format!("{error:#}")))?;
-        world::check(&component)?;
+        let used = world::check(&component)?;
+        let manifest = manifest::read(bytes)?;
+        let undeclared =
+            manifest.as_ref().map(|manifest| manifest.undeclared(used.iter().copied())).unwrap_or_default();
+        if !undeclared.is_empty() {
+            return Err(Error::Undeclared(undeclared));
+        }
         let pre = inner.linker.instantiate_pre(&component).and_then(PolicyPre::new);
         let pre = pre.map_err(|error| Error::World(format!("{error:#}")))?;
-        Ok(Plugin::new(self.clone(), pre, Digest::of(bytes)))
+        let about = About { digest: Digest::of(bytes), manifest, used };
+        Ok(Plugin::new(self.clone(), pre, Arc::new(about)))
     }
 }

@@ -3,6 +3,9 @@
 //! wasmtime's linker takes any version that semver calls compatible, and a component that imports nothing but exports
 //! less. Both would fail later and less clearly, so the names are compared here.
 
+use std::collections::BTreeSet;
+
+use tidegate_core::Want;
 use wasmtime::component::{Component, types::ComponentItem};
 
 use crate::{Error, bindings::tidegate::bot::types::Event};
@@ -35,11 +38,16 @@ pub(crate) fn check_header(bytes: &[u8], max: usize) -> Result<(), Error> {
     }
 }
 
-/// Imports and exports.
-pub(crate) fn check(component: &Component) -> Result<(), Error> {
+/// Imports and exports. Returns what the imports can do.
+pub(crate) fn check(component: &Component) -> Result<BTreeSet<Want>, Error> {
     let (engine, ty) = (component.engine(), component.component_type());
-    for (name, _) in ty.imports(engine) {
-        check_import(name)?;
+    let mut used = BTreeSet::new();
+    for (name, import) in ty.imports(engine) {
+        let interface = check_import(name)?;
+        // Only the functions that the component calls are among its imports.
+        if let ComponentItem::ComponentInstance(functions) = import.ty {
+            used.extend(functions.exports(engine).filter_map(|(function, _)| Want::of(interface, function)));
+        }
     }
     let exported = |name: &str| match ty.get_export(engine, name).map(|export| export.ty) {
         Some(ComponentItem::ComponentFunc(func)) => Ok(func),
@@ -51,17 +59,18 @@ pub(crate) fn check(component: &Component) -> Result<(), Error> {
     let scope = ty.instance_type();
     let (configure, handle) = (exported("configure")?, exported("handle")?);
     of_type("configure", configure.typecheck::<(&str,), (Result<(), String>,)>(&scope))?;
-    of_type("handle", handle.typecheck::<(&Event, &str), (Result<(), String>,)>(&scope))
+    of_type("handle", handle.typecheck::<(&Event, &str), (Result<(), String>,)>(&scope))?;
+    Ok(used)
 }
 
-fn check_import(name: &str) -> Result<(), Error> {
+fn check_import(name: &str) -> Result<&str, Error> {
     let Some((interface, version)) = name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@')) else {
         return Err(Error::Import(name.to_owned()));
     };
     if version != VERSION {
         return Err(Error::Version { wants: version.to_owned(), offers: VERSION });
     }
-    if INTERFACES.contains(&interface) { Ok(()) } else { Err(Error::Import(name.to_owned())) }
+    if INTERFACES.contains(&interface) { Ok(interface) } else { Err(Error::Import(name.to_owned())) }
 }
 
 #[cfg(test)]
@@ -79,7 +88,7 @@ mod tests {
 
     #[test]
     fn imports_match_by_name_and_exact_version() {
-        assert_eq!(check_import("tidegate:bot/log@0.1.0"), Ok(()));
+        assert_eq!(check_import("tidegate:bot/log@0.1.0"), Ok("log"));
         for near in ["tidegate:bot/log@0.1.1", "tidegate:bot/log@0.2.0", "tidegate:bot/log@0.1.0-rc.1"] {
             assert!(matches!(check_import(near), Err(Error::Version { .. })), "{near}");
         }

@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Bots(command::bots::Args),
     Jobs(command::jobs::Args),
     Events(command::events::Args),
+    Plugin(command::plugin::Args),
     Openapi(command::openapi::Args),
 }
 

@@ -15,6 +15,16 @@ struct Message {
     filenames: Vec<PathBuf>,
 }
 
+const PROFILE: [&str; 7] = [
+    "inherits='release'",
+    "opt-level='s'",
+    "lto=true",
+    "codegen-units=1",
+    "panic='abort'",
+    "strip=true",
+    "debug=false",
+];
+
 /// Builds the packages and returns the module of each, in their order.
 pub(crate) fn build(
     toolchain: &Toolchain,
@@ -25,6 +35,11 @@ pub(crate) fn build(
     let mut command = toolchain.cargo_build(workspace);
     command.args(["--profile", "plugin", "--message-format=json-render-diagnostics", "--target-dir"]);
     command.arg(Path::new("target").join("wasm"));
+    // Small, without unwinding: `panic` aborts the instance, which the host sees as a trap. Said here, so that a crate
+    // outside this workspace needs no profile of its own.
+    for line in PROFILE {
+        command.args(["--config", &format!("profile.plugin.{line}")]);
+    }
     for package in packages {
         command.args(["--package", package]);
     }

@@ -8,7 +8,9 @@ use std::{
 
 use wit_component::{ComponentEncoder, DecodedWasm, decode};
 
-use crate::Error;
+use tidegate_core::PluginManifest;
+
+use crate::{Error, manifest::embed};
 
 /// Changes when the same module would be encoded otherwise.
 const ENCODER: &str = "wit-component 0.254";
@@ -38,23 +40,41 @@ fn imports(component: &[u8]) -> Result<Vec<String>, String> {
     }
 }
 
-/// Brings `<out_dir>/<name>.wasm` up to date with the module and returns its path.
+/// The prefix of a plugin's package, which its file does not bear.
+const PREFIX: &str = "tidegate-plugin-";
+
+/// A plugin's name, from its package's.
+pub(crate) fn name_of(package: &str) -> &str {
+    package.strip_prefix(PREFIX).unwrap_or(package)
+}
+
+/// Brings `<out_dir>/<name>.wasm` up to date with the module and what it says of itself, and returns its path.
 ///
 /// A stamp beside the module holds the digests of what went in and what came out, so an unchanged plugin costs two
 /// hashes, and a component that someone damaged or replaced is made again.
-pub(crate) fn update(name: &str, module: &Path, out_dir: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn update(
+    name: &str,
+    module: &Path,
+    says: Option<&PluginManifest>,
+    out_dir: &Path,
+) -> Result<PathBuf, Error> {
     let out = out_dir.join(format!("{name}.wasm"));
     let stamp = module.with_extension("wasm.component");
     let bytes = fs::read(module).map_err(Error::io("read", module))?;
     let describe = |component: &[u8]| {
-        format!("{ENCODER}\nmodule {}\ncomponent {}\n", blake3::hash(&bytes), blake3::hash(component))
+        let says = says.and_then(|manifest| manifest.encode().ok()).unwrap_or_default();
+        let [module, says, component] = [&bytes, &says, component].map(blake3::hash);
+        format!("{ENCODER}\nmodule {module}\nmanifest {says}\ncomponent {component}\n")
     };
     if let (Ok(component), Ok(written)) = (fs::read(&out), fs::read_to_string(&stamp))
         && written == describe(&component)
     {
         return Ok(out);
     }
-    let component = encode(name, &bytes)?;
+    let mut component = encode(name, &bytes)?;
+    if let Some(manifest) = says {
+        embed(&mut component, manifest)?;
+    }
     write_atomic(&out, &component)?;
     write_atomic(&stamp, describe(&component).as_bytes())?;
     Ok(out)
@@ -112,19 +132,25 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_is_named_like_its_package_without_the_prefix() {
+        assert_eq!(name_of("tidegate-plugin-prune"), "prune");
+        assert_eq!(name_of("my-policy"), "my-policy");
+    }
+
+    #[test]
     fn an_unchanged_module_is_not_encoded_again_and_a_damaged_component_is() {
         let dir = tempfile::tempdir().unwrap();
         let module = dir.path().join("m.wasm");
         fs::write(&module, EMPTY_MODULE).unwrap();
-        let out = update("gate", &module, dir.path()).unwrap();
+        let out = update("gate", &module, None, dir.path()).unwrap();
         let made = fs::metadata(&out).unwrap().modified().unwrap();
         let good = fs::read(&out).unwrap();
 
-        update("gate", &module, dir.path()).unwrap();
+        update("gate", &module, None, dir.path()).unwrap();
         assert_eq!(fs::metadata(&out).unwrap().modified().unwrap(), made);
 
         fs::write(&out, b"damaged").unwrap();
-        update("gate", &module, dir.path()).unwrap();
+        update("gate", &module, None, dir.path()).unwrap();
         assert_eq!(fs::read(&out).unwrap(), good);
     }
 }

@@ -54,6 +54,14 @@ pub enum Error {
         /// The package asked for.
         package: String,
     },
+    /// What a plugin says of itself breaks a rule.
+    #[error("the manifest of {name} is not valid: {reason}")]
+    BadManifest {
+        /// The plugin's package.
+        name: String,
+        /// Which rule.
+        reason: String,
+    },
     /// The module could not be made a component.
     #[error("{name} is not a Tidegate plugin: {reason}. Does it export a world of `wit/` through the SDK?")]
     NotAPlugin {

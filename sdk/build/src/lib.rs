@@ -24,6 +24,7 @@ mod cargo;
 mod component;
 mod debian;
 mod error;
+mod manifest;
 mod plugins;
 mod process;
 mod rustup;
@@ -32,6 +33,7 @@ mod toolchain;
 pub use cache::{cache_dir, lock};
 pub use component::encode;
 pub use error::Error;
+pub use manifest::{embed, package_in};
 pub use plugins::{build_plugins, build_plugins_with};
 pub use toolchain::{TARGET, Toolchain, Way, find_toolchain, find_toolchain_by};
 

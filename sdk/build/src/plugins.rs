@@ -5,10 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Progress, Toolchain, cargo, component};
-
-/// The prefix of a plugin's package, which its file does not bear.
-const PREFIX: &str = "tidegate-plugin-";
+use crate::{Error, Progress, Toolchain, cargo, component, component::name_of, manifest};
 
 /// Builds `packages` of the workspace at `workspace` with its profile `plugin` and writes `<out_dir>/<name>.wasm` for
 /// each, in the order given; the name is the package's without `tidegate-plugin-`.
@@ -40,21 +37,9 @@ pub fn build_plugins_with(
 ) -> Result<Vec<PathBuf>, Error> {
     let modules = cargo::build(toolchain, workspace, packages, progress)?;
     fs::create_dir_all(out_dir).map_err(Error::io("create", out_dir))?;
-    let plugins = packages.iter().zip(modules);
-    plugins.map(|(package, module)| component::update(name_of(package), &module, out_dir)).collect()
-}
-
-fn name_of(package: &str) -> &str {
-    package.strip_prefix(PREFIX).unwrap_or(package)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plugin_is_named_like_its_package_without_the_prefix() {
-        assert_eq!(name_of("tidegate-plugin-prune"), "prune");
-        assert_eq!(name_of("my-policy"), "my-policy");
-    }
+    let manifests = manifest::of_packages(workspace, packages)?;
+    let plugins = packages.iter().zip(modules).zip(manifests);
+    plugins
+        .map(|((package, module), says)| component::update(name_of(package), &module, says.as_ref(), out_dir))
+        .collect()
 }

@@ -1,6 +1,7 @@
 use std::{ops::Bound, sync::Arc};
 
-use tidegate_core::{BotName, Code, EventKind, Seq, limits};
+use tidegate_core::{BotName, Code, EventKind, Grants, Seq, limits};
+use tidegate_sandbox::About;
 use tidegate_store::{Space, Tx, View};
 
 use super::{
@@ -64,7 +65,7 @@ impl Host {
     /// Its state stays. Durable when this returns; the same again changes nothing.
     ///
     /// # Errors
-    /// [`Code::UnknownPlugin`], [`Code::BadSettings`], a trigger that does not exist.
+    /// [`Code::UnknownPlugin`], [`Code::NotGranted`], [`Code::BadSettings`], a trigger that does not exist.
     pub async fn install(&self, name: BotName, spec: BotSpec) -> Result<BotInfo> {
         self.check_running()?;
         let _one = self.0.bots.changing.lock().await;
@@ -91,8 +92,13 @@ impl Host {
         {
             return self.bot(&name).await;
         }
-        let (host, text) = (self.clone(), settings.clone());
-        let checked = blocking(move || Ok::<_, Error>(host.load_plugin(spec.plugin)?.configure(&text))).await?;
+        let (host, text, grants) = (self.clone(), settings.clone(), spec.grants.clone());
+        let checked = blocking(move || {
+            let plugin = host.load_plugin(spec.plugin)?;
+            check_granted(plugin.about(), &grants)?;
+            Ok::<_, Error>(plugin.configure(&text))
+        });
+        let checked = checked.await?;
         checked.map_err(|fault| Error::new(Code::BadSettings, fault.to_string()))?;
         let BotSpec { plugin, grants, triggers, .. } = spec;
         let record = Record {
@@ -199,6 +205,18 @@ impl Host {
             log: ledger.as_ref().map(|ledger| ledger.lines()).unwrap_or_default(),
         })
     }
+}
+
+/// Whether a plugin is granted all that it can't do without, by its own manifest.
+fn check_granted(about: &About, grants: &Grants) -> Result<()> {
+    let Some(manifest) = &about.manifest else { return Ok(()) };
+    let missing = manifest.ungranted(grants);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<String> = missing.iter().map(|(want, why)| format!("`{want}` ({why})")).collect();
+    let detail = format!("{} {} is not granted {}", manifest.name, manifest.version, missing.join(", "));
+    Err(Error::new(Code::NotGranted, detail))
 }
 
 /// The cursor of the bot that is furthest behind; none if there is no bot.

@@ -9,7 +9,7 @@ mod record;
 mod registry;
 
 use serde_json::Value;
-use tidegate_core::{BotName, Digest, Grants, Seq, Triggers};
+use tidegate_core::{BotName, Digest, Grants, PluginManifest, Seq, Triggers};
 
 pub(crate) use install::slowest_cursor;
 pub(crate) use registry::Bots;
@@ -53,10 +53,12 @@ pub struct BotInfo {
 }
 
 /// An uploaded component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PluginInfo {
     /// BLAKE3 of its bytes.
     pub digest: Digest,
     /// How many.
     pub bytes: u64,
+    /// What it says of itself, if it says anything.
+    pub manifest: Option<PluginManifest>,
 }

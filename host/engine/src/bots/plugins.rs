@@ -33,7 +33,7 @@ impl Host {
             let kept = path_of(dir, Digest::of(&component));
             if fs::read(&kept).is_ok_and(|bytes| bytes == component) {
                 // Checked when it came; to compile it again would double the time of every start.
-                return Ok(PluginInfo { digest: Digest::of(&component), bytes: component.len() as u64 });
+                return Ok(describe(Digest::of(&component), &component));
             }
             let digest = host.0.sandbox.load(&component).map_err(bad)?.digest();
             let to = path_of(dir, digest);
@@ -44,7 +44,7 @@ impl Host {
                 .map_err(|e| failed("write", &temporary, &e))?;
             fs::rename(&temporary, &to).map_err(|e| failed("rename", &temporary, &e))?;
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| failed("sync", dir, &e))?;
-            Ok::<_, Error>(PluginInfo { digest, bytes: component.len() as u64 })
+            Ok::<_, Error>(describe(digest, &component))
         })
         .await
     }
@@ -60,8 +60,8 @@ impl Host {
             for entry in fs::read_dir(&dir).map_err(|e| failed("list", &dir, &e))?.flatten() {
                 let name = entry.file_name();
                 let digest = name.to_str().and_then(|name| name.strip_suffix(".wasm")).and_then(|hex| hex.parse().ok());
-                if let (Some(digest), Ok(meta)) = (digest, entry.metadata()) {
-                    plugins.push(PluginInfo { digest, bytes: meta.len() });
+                if let (Some(digest), Ok(component)) = (digest, fs::read(entry.path())) {
+                    plugins.push(describe(digest, &component));
                 }
             }
             plugins.sort_by_key(|plugin| plugin.digest);
@@ -99,4 +99,10 @@ impl Host {
         self.0.bots.keep_compiled(plugin.clone());
         Ok(plugin)
     }
+}
+
+/// A manifest that can't be read was accepted by an earlier version of the host; it says nothing to this one.
+fn describe(digest: Digest, component: &[u8]) -> PluginInfo {
+    let manifest = tidegate_sandbox::manifest(component).ok().flatten();
+    PluginInfo { digest, bytes: component.len() as u64, manifest }
 }

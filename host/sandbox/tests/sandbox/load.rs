@@ -1,8 +1,11 @@
 //! What is no plugin of this host is refused when it is loaded, and the error says what it is.
 
+use tidegate_core::Want;
 use tidegate_sandbox::{Error, Options};
 
-use crate::support::{built, changed_wit, component_for, guest, handle, hasty, module, sandbox, sandbox_with, small};
+use crate::support::{
+    PRUNE, built, changed_wit, component_for, guest, handle, hasty, module, sandbox, sandbox_with, small,
+};
 
 #[test]
 fn bytes_that_are_no_component_are_told_apart() {
@@ -115,4 +118,61 @@ fn the_first_party_plugins_are_accepted_whole_and_refused_cut() {
             assert!(sandbox().load(&bytes[..bytes.len() * part / 8]).is_err(), "{name}, {part} eighths of it");
         }
     }
+}
+
+/// A component with a manifest section that holds this text.
+fn with_manifest(mut component: Vec<u8>, text: &str) -> Vec<u8> {
+    let name = tidegate_core::PluginManifest::SECTION;
+    let mut body = vec![u8::try_from(name.len()).unwrap()];
+    body.extend(name.as_bytes());
+    body.extend(text.as_bytes());
+    // Two groups of seven bits hold the length of all that is tried here.
+    let (low, high) = (body.len() & 0x7f, body.len() >> 7);
+    component.extend([0, u8::try_from(low).unwrap() | 0x80, u8::try_from(high).unwrap()]);
+    component.extend(body);
+    component
+}
+
+const SAYS: &str = r#"{"manifest":1,"name":"gate","version":"1.0.0","worlds":["tidegate:bot/policy@0.1.0"]"#;
+
+#[test]
+fn what_a_component_can_do_is_read_from_its_imports_function_by_function() {
+    let log = r#"(import "tidegate:bot/log@0.1.0" "line" (func (param i32 i32 i32)))"#;
+    let used = |top: &str| sandbox().load(&guest(top, "")).unwrap().about().used.clone();
+    assert_eq!(used(""), [].into());
+    assert_eq!(used(log), [].into());
+    // Of `checkpoints` it calls nothing but `prune`.
+    assert_eq!(used(PRUNE), [Want::Prune].into());
+    for (name, wants) in [("replicate", &[Want::Read, Want::Replicate][..]), ("prune", &[Want::Read, Want::Prune])] {
+        let about = sandbox().load(&built(name)).unwrap().about().clone();
+        assert_eq!(about.used, wants.iter().copied().collect(), "{name}");
+        let manifest = about.manifest.unwrap();
+        assert_eq!(manifest.name.as_str(), name);
+        assert_eq!(manifest.wants.keys().copied().collect::<Vec<_>>(), wants, "{name}");
+    }
+}
+
+#[test]
+fn a_component_that_uses_more_than_it_declares_is_refused_with_the_difference() {
+    let declares = |wants: &str| with_manifest(guest(PRUNE, ""), &format!(r#"{SAYS},"wants":{{{wants}}}}}"#));
+    let error = sandbox().load(&declares(r#""read":{"why":"to look"}"#)).unwrap_err();
+    assert_eq!(error, Error::Undeclared(vec![Want::Prune]));
+    assert!(error.to_string().contains("`prune`"), "{error}");
+    // What is declared and not used does no harm.
+    let both = sandbox().load(&declares(r#""read":{"why":"to look"},"prune":{"why":"to tidy","optional":true}"#));
+    let about = both.unwrap().about().clone();
+    assert!(about.manifest.unwrap().wants[&Want::Prune].optional);
+    assert_eq!(sandbox().load(&guest(PRUNE, "")).unwrap().about().manifest, None, "one may say nothing");
+}
+
+#[test]
+fn a_manifest_that_is_none_or_there_twice_is_refused() {
+    let load = |text: &str| sandbox().load(&with_manifest(guest("", ""), text)).unwrap_err();
+    for (text, said) in [("", "EOF"), ("{}", "manifest"), ("\u{0}", "expected"), (&format!("{SAYS},\"x\":1}}"), "x")] {
+        let error = load(text);
+        assert!(matches!(&error, Error::Manifest(bad) if bad.0.contains(said)), "{text:?}: {error}");
+    }
+    let good = format!("{SAYS}}}");
+    let twice = with_manifest(with_manifest(guest("", ""), &good), &good);
+    assert!(sandbox().load(&twice).unwrap_err().to_string().contains("twice"));
 }

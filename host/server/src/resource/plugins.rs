@@ -16,7 +16,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
 }
 
 fn show(plugin: PluginInfo) -> Plugin {
-    Plugin { digest: plugin.digest.to_string(), bytes: plugin.bytes }
+    let manifest = plugin.manifest.and_then(|manifest| serde_json::to_value(manifest).ok());
+    Plugin { digest: plugin.digest.to_string(), bytes: plugin.bytes, manifest }
 }
 
 /// Upload a component of the world `tidegate:bot/policy`, at most 64 MiB. It runs nothing: install a bot of it for that.

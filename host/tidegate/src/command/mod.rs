@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod pin;
+pub(crate) mod plugin;
 pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod run;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dev(args) => return dev::run(args, out),
         Command::Run(args) => return run::run(args, out),
         Command::Openapi(args) => return openapi::run(args),
+        Command::Plugin(args) => return plugin::run(args, out),
         command => command,
     };
     let client = Client::new(cli.socket);
@@ -42,7 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
             Command::Bots(args) => bots::run(args, &client, out).await,
             Command::Jobs(args) => jobs::run(args, &client, out).await,
             Command::Events(args) => events::run(args, &client, out).await,
-            Command::Dev(_) | Command::Run(_) | Command::Openapi(_) => Ok(()),
+            Command::Dev(_) | Command::Run(_) | Command::Openapi(_) | Command::Plugin(_) => Ok(()),
         }
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asked)

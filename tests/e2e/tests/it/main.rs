@@ -8,6 +8,7 @@
 )]
 
 mod ask;
+mod author;
 mod bad_input;
 mod crash;
 mod durability;

@@ -1,0 +1,233 @@
+//! What a plugin says of itself, as data that stands in its component: nothing has to run to read it.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{BotName, Grants, limits};
+
+/// Something that a plugin may want and an operator may grant: the unit in which the two are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Want {
+    /// See runs and their checkpoints.
+    Read,
+    /// Copy checkpoints to a target.
+    Replicate,
+    /// Delete a checkpoint's bytes from a tier.
+    Prune,
+    /// Hold checkpoints against every prune.
+    Pin,
+    /// Keep something between events.
+    State,
+}
+
+impl Want {
+    /// Its name: that of the grant.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Replicate => "replicate",
+            Self::Prune => "prune",
+            Self::Pin => "pin",
+            Self::State => "state",
+        }
+    }
+
+    /// What a function of the contract takes, by the names of `wit/`; none if it takes nothing, as the clock does, or is
+    /// not known.
+    pub fn of(interface: &str, function: &str) -> Option<Self> {
+        match (interface, function) {
+            ("checkpoints", "runs" | "list-checkpoints" | "get-checkpoint") => Some(Self::Read),
+            ("checkpoints", "pin" | "unpin") => Some(Self::Pin),
+            ("checkpoints", "prune") => Some(Self::Prune),
+            ("replication", _) => Some(Self::Replicate),
+            ("state", _) => Some(Self::State),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Want {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How much a plugin wants something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// What for, in words for the operator who decides: 1 to 512 bytes.
+    pub why: String,
+    /// Whether it also works without. Default = false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// The manifest of a plugin: JSON in the custom section [`PluginManifest::SECTION`] of its component.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginManifest {
+    /// The form of this manifest: [`PluginManifest::FORM`].
+    pub manifest: u32,
+    /// The plugin's name.
+    pub name: BotName,
+    /// Its version, as semver has it; 1 to 64 bytes.
+    pub version: String,
+    /// What it does, in a sentence; at most 512 bytes.
+    #[serde(default)]
+    pub description: String,
+    /// The worlds that it can run in, such as `tidegate:bot/policy@0.1.0`; 1 to 16.
+    pub worlds: Vec<String>,
+    /// What it wants.
+    #[serde(default)]
+    pub wants: BTreeMap<Want, Wanted>,
+    /// A JSON Schema of its settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
+}
+
+/// A manifest that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the plugin's manifest is not valid: {0}")]
+pub struct BadPluginManifest(pub String);
+
+impl PluginManifest {
+    /// The component's custom section.
+    pub const SECTION: &'static str = "tidegate:plugin";
+    /// The only form so far.
+    pub const FORM: u32 = 1;
+
+    /// Reads the section.
+    ///
+    /// # Errors
+    /// [`BadPluginManifest`] says which field breaks which rule.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadPluginManifest> {
+        let refuse = |what: String| Err(BadPluginManifest(what));
+        if bytes.len() > limits::PLUGIN_MANIFEST_BYTES {
+            return refuse(format!("{} bytes where {} are taken", bytes.len(), limits::PLUGIN_MANIFEST_BYTES));
+        }
+        let read: Self = serde_json::from_slice(bytes).map_err(|error| BadPluginManifest(error.to_string()))?;
+        read.check().map(|()| read)
+    }
+
+    /// The section's bytes.
+    ///
+    /// # Errors
+    /// As [`PluginManifest::decode`]: what could not be read again is not written.
+    pub fn encode(&self) -> Result<Vec<u8>, BadPluginManifest> {
+        self.check()?;
+        let bytes = serde_json::to_vec(self).map_err(|error| BadPluginManifest(error.to_string()))?;
+        Self::decode(&bytes).map(|_| bytes)
+    }
+
+    fn check(&self) -> Result<(), BadPluginManifest> {
+        let text = |what: &str, text: &str, least: usize, most: usize| {
+            let good = (least..=most).contains(&text.len()) && !text.contains(char::is_control);
+            let rule = || BadPluginManifest(format!("`{what}` has {least} to {most} bytes without control characters"));
+            if good { Ok(()) } else { Err(rule()) }
+        };
+        if self.manifest != Self::FORM {
+            return Err(BadPluginManifest(format!(
+                "form {} is not known; this host knows {}",
+                self.manifest,
+                Self::FORM
+            )));
+        }
+        text("version", &self.version, 1, 64)?;
+        text("description", &self.description, 0, limits::REASON_BYTES)?;
+        if self.worlds.is_empty() || self.worlds.len() > 16 {
+            return Err(BadPluginManifest("`worlds` names 1 to 16".into()));
+        }
+        self.worlds.iter().try_for_each(|world| text("worlds", world, 1, 256))?;
+        self.wants.values().try_for_each(|wanted| text("wants.*.why", &wanted.why, 1, limits::REASON_BYTES))?;
+        match &self.settings {
+            Some(schema) if !schema.is_object() => {
+                Err(BadPluginManifest("`settings` is a JSON Schema: an object".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the component uses and the manifest does not say.
+    pub fn undeclared(&self, used: impl IntoIterator<Item = Want>) -> Vec<Want> {
+        let mut more: Vec<Want> = used.into_iter().filter(|want| !self.wants.contains_key(want)).collect();
+        more.sort_unstable();
+        more.dedup();
+        more
+    }
+
+    /// What it can't do without and is not granted, with what it is wanted for.
+    pub fn ungranted(&self, grants: &Grants) -> Vec<(Want, &str)> {
+        let needed = self.wants.iter().filter(|(_, wanted)| !wanted.optional);
+        needed.filter(|(want, _)| !grants.give(**want)).map(|(want, wanted)| (*want, wanted.why.as_str())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Glob;
+
+    fn manifest() -> PluginManifest {
+        let wanted = |why: &str, optional| Wanted { why: why.into(), optional };
+        PluginManifest {
+            manifest: 1,
+            name: "gate".parse().unwrap(),
+            version: "0.1.0".into(),
+            description: "Opens and closes.".into(),
+            worlds: vec!["tidegate:bot/policy@0.1.0".into()],
+            wants: [(Want::Read, wanted("to see what there is", false)), (Want::Pin, wanted("if told to", true))]
+                .into(),
+            settings: Some(serde_json::json!({ "type": "object" })),
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let written = manifest().encode().unwrap();
+        assert_eq!(PluginManifest::decode(&written).unwrap(), manifest());
+    }
+
+    #[test]
+    fn a_manifest_out_of_its_bounds_is_refused_with_the_field() {
+        let broken = |change: &dyn Fn(&mut PluginManifest)| {
+            let mut it = manifest();
+            change(&mut it);
+            it.encode().unwrap_err().0
+        };
+        assert!(broken(&|it| it.manifest = 2).contains("form 2"));
+        assert!(broken(&|it| it.version.clear()).contains("`version`"));
+        assert!(broken(&|it| it.description = "a\nb".into()).contains("`description`"));
+        assert!(broken(&|it| it.worlds.clear()).contains("`worlds`"));
+        assert!(broken(&|it| it.settings = Some(Value::Null)).contains("`settings`") || manifest().settings.is_some());
+        assert!(broken(&|it| it.settings = Some(3.into())).contains("`settings`"));
+        let wide = |it: &mut PluginManifest| {
+            it.wants.values_mut().for_each(|wanted| wanted.why = "x".repeat(513));
+        };
+        assert!(broken(&wide).contains("why"));
+        for (text, said) in [
+            ("", "EOF"),
+            ("[]", "invalid"),
+            (r#"{"manifest":1,"name":"../x","version":"1","worlds":["w"]}"#, "name"),
+            (r#"{"manifest":1,"name":"x","version":"1","worlds":["w"],"wants":{"root":{"why":"y"}}}"#, "root"),
+            (r#"{"manifest":1,"name":"x","version":"1","worlds":["w"],"shell":true}"#, "shell"),
+        ] {
+            let error = PluginManifest::decode(text.as_bytes()).unwrap_err().0;
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        let large = vec![b' '; limits::PLUGIN_MANIFEST_BYTES + 1];
+        assert!(PluginManifest::decode(&large).unwrap_err().0.contains("bytes"));
+    }
+
+    #[test]
+    fn imports_wants_and_grants_are_compared() {
+        let it = manifest();
+        assert_eq!(it.undeclared([Want::Prune, Want::Read, Want::Prune]), [Want::Prune]);
+        assert_eq!(it.ungranted(&Grants::default()), [(Want::Read, "to see what there is")]);
+        let grants = Grants { read: vec![Glob("*".into())], ..Grants::default() };
+        assert_eq!(it.ungranted(&grants), []);
+    }
+}

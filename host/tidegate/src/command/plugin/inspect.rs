@@ -1,0 +1,67 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+use tidegate_core::{PluginManifest, Want, limits};
+use tidegate_sandbox::{Options, Sandbox};
+
+use crate::{
+    exit::Failure,
+    show::{Out, bytes},
+};
+
+/// What a component is, what it uses and what it says of itself; nothing of it runs
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The component: a .wasm file
+    file: PathBuf,
+}
+
+/// What can be told of a component.
+#[derive(Debug, Serialize)]
+pub(super) struct Inspected {
+    digest: String,
+    bytes: u64,
+    /// What its imports can do.
+    uses: Vec<Want>,
+    manifest: Option<PluginManifest>,
+}
+
+pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
+    let about = look(&args.file)?;
+    out.value(&about, || text(&about))
+}
+
+/// Loads a component as a host would, so that what is refused here is refused there.
+pub(super) fn look(file: &Path) -> Result<Inspected, Failure> {
+    let size = file.metadata().with_context(|| file.display().to_string())?.len();
+    if size > limits::COMPONENT_BYTES as u64 {
+        return Err(Failure::Usage(format!(
+            "{} has {size} bytes, at most {} are accepted",
+            file.display(),
+            limits::COMPONENT_BYTES
+        )));
+    }
+    let component = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let sandbox = Sandbox::new(Options { instances: 1, ..Options::default() }).map_err(anyhow::Error::from)?;
+    let plugin = sandbox.load(&component).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+    let about = plugin.about();
+    let uses = about.used.iter().copied().collect();
+    Ok(Inspected { digest: about.digest.to_string(), bytes: size, uses, manifest: about.manifest.clone() })
+}
+
+pub(super) fn text(about: &Inspected) -> String {
+    let mut text = match &about.manifest {
+        Some(it) => format!("{} {}\n{}\nworlds   {}\n", it.name, it.version, it.description, it.worlds.join(", ")),
+        None => "it says nothing of itself: it was built without [package.metadata.tidegate]\n".to_owned(),
+    };
+    text += &format!("digest   {}\nsize     {}\n", about.digest, bytes(about.bytes));
+    let uses: Vec<&str> = about.uses.iter().map(|want| want.name()).collect();
+    text +=
+        &format!("uses     {}\n", if uses.is_empty() { "nothing that is granted".to_owned() } else { uses.join(", ") });
+    for (want, wanted) in about.manifest.iter().flat_map(|it| &it.wants) {
+        let needs = if wanted.optional { "can use" } else { "needs" };
+        text += &format!("{needs:8} {want}: {}\n", wanted.why);
+    }
+    text
+}

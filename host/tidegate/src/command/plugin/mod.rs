@@ -1,0 +1,31 @@
+//! What authors of plugins do: nothing here needs a host.
+
+mod build;
+mod inspect;
+mod new;
+
+use clap::Subcommand;
+
+use crate::{exit::Failure, show::Out};
+
+/// Write, build and look at plugins; needs no host
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    New(new::Args),
+    Build(build::Args),
+    Inspect(inspect::Args),
+}
+
+pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
+    match args.what {
+        What::New(args) => new::run(args, out),
+        What::Build(args) => build::run(args, out),
+        What::Inspect(args) => inspect::run(args, out),
+    }
+}

@@ -1,0 +1,102 @@
+//! An author's way, with nothing but the command line: a new plugin, its tests, its component, what is in it, and a bot
+//! that does what it was written for.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tidegate_api::{Checkpoint, Plugin, Save};
+use tidegate_tests_support::{
+    host::{self, Options, TidegateProcess},
+    http::Request,
+    wait,
+};
+
+/// Runs a program and returns what it wrote.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    out
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+fn ask(host: &TidegateProcess, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let answer = host.send(&Request::new(method, path).json(&body.to_string())).unwrap();
+    (answer.status, answer.json().unwrap_or_default())
+}
+
+#[test]
+fn a_plugin_goes_from_nothing_to_a_bot_at_work() {
+    // Kept from run to run, so that only what changed is compiled again.
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("author");
+    let crate_dir = kept.join("round-steps");
+    let _ = fs::create_dir_all(&kept);
+    let built = fs::rename(crate_dir.join("target"), kept.join("target"));
+    let _ = fs::remove_dir_all(&crate_dir);
+    let tidegate = host::binary().unwrap();
+    run(Command::new(&tidegate)
+        .args(["plugin", "new", "round-steps", "--sdk"])
+        .arg(root().join("sdk/rust"))
+        .current_dir(&kept));
+    if built.is_ok() || kept.join("target").exists() {
+        fs::rename(kept.join("target"), crate_dir.join("target")).unwrap();
+    }
+    // The versions that this workspace has: no others need be fetched.
+    fs::copy(root().join("Cargo.lock"), crate_dir.join("Cargo.lock")).unwrap();
+    let again = Command::new(&tidegate).args(["plugin", "new", "round-steps"]).current_dir(&kept).output().unwrap();
+    assert_eq!(again.status.code(), Some(2), "what is there is not written over");
+
+    let mut tests = Command::new("cargo");
+    tests.args(["test", "--lib"]).current_dir(&crate_dir).env_remove("CARGO_TARGET_DIR");
+    let said = run(&mut tests);
+    assert!(said.contains("2 passed"), "{said}");
+    run(Command::new(&tidegate).args(["plugin", "build"]).current_dir(&crate_dir));
+    let component = crate_dir.join("target/plugins/round-steps.wasm");
+    let inspected = run(Command::new(&tidegate).args(["plugin", "inspect", "--json"]).arg(&component));
+    let inspected: Value = serde_json::from_str(&inspected).unwrap();
+    assert_eq!(inspected["uses"], json!(["pin"]));
+    assert_eq!(inspected["manifest"]["name"], "round-steps");
+
+    let folder = tempfile::tempdir().unwrap();
+    let host = Options::dev(&folder.path().join("host")).start().unwrap();
+    let component = fs::read(component).unwrap();
+    let upload =
+        Request { content_type: Some("application/wasm"), body: &component, ..Request::new("POST", "/v1/plugins") };
+    let uploaded: Plugin = serde_json::from_slice(&host.send(&upload).unwrap().body).unwrap();
+    assert_eq!(inspected["digest"], uploaded.digest);
+    assert_eq!(uploaded.manifest, Some(inspected["manifest"].clone()));
+
+    let mut bot = json!({ "plugin": uploaded.digest, "triggers": { "events": ["checkpoint-complete"] } });
+    bot["grants"] = json!({ "read": ["*"] });
+    let (status, refused) = ask(&host, "PUT", "/v1/bots/round", &bot);
+    assert_eq!((status, refused["code"].as_str()), (409, Some("TG0033")), "{refused}");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("`pin` (to hold every checkpoint"), "{detail}");
+    bot["grants"] = json!({ "read": ["*"], "pin": ["*"] });
+    bot["settings"] = json!({ "every": 5 });
+    assert_eq!(ask(&host, "PUT", "/v1/bots/round", &bot).0, 200);
+
+    for step in [10, 11] {
+        let begin = json!({ "run": "gpt", "step": step, "rank": 0, "world_size": 1 });
+        let save: Save = serde_json::from_value(ask(&host, "POST", "/v1/saves", &begin).1).unwrap();
+        fs::write(Path::new(&save.path).join("weights"), "bytes").unwrap();
+        assert_eq!(ask(&host, "POST", &format!("/v1/saves/{}/commit", save.save_id), &json!({})).0, 200);
+    }
+    let looked = |step: u64| host.ask::<Checkpoint>(&format!("/v1/runs/gpt/checkpoints/{step}"));
+    let pinned =
+        wait::until("the pin", Duration::from_secs(120), || Ok(Some(looked(10)?).filter(|it| it.pinned))).unwrap();
+    assert_eq!((pinned.pins[0].by.as_str(), pinned.pins[0].reason.as_str()), ("round", "a multiple of 5"));
+    wait::until("the bot to be done", Duration::from_secs(120), || {
+        Ok((host.get("/v1/bots/round")?["lag"] == 0).then_some(()))
+    })
+    .unwrap();
+    assert!(!looked(11).unwrap().pinned);
+}
