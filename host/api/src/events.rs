@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 /// A fact of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
-    /// Its place: 1, 2, 3, ... without gaps.
+    /// Its place: 1, 2, 3, ...; it only grows, and has gaps where events were lost.
     pub seq: u64,
     /// When it was recorded, RFC 3339.
     pub time: String,

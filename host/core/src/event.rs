@@ -42,6 +42,17 @@ pub enum EventKind {
         /// What it said or did.
         fault: String,
     },
+    /// A time has come that a bot asked for; for that bot alone.
+    BotWoken {
+        /// The bot.
+        bot: BotName,
+        /// The key that it gave.
+        key: String,
+        /// The time that it asked for.
+        due: Timestamp,
+        /// Why it asked.
+        reason: String,
+    },
     /// One rank's files are durable on NVMe.
     ShardCommitted {
         /// The run.
@@ -167,8 +178,8 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The names of the kinds that a bot can be triggered by, as `wit/types.wit` has them. `started` and
-    /// `job-finished` reach the bot that they concern whether it asked for them or not.
+    /// The names of the kinds that a bot can be triggered by, as `wit/types.wit` has them. `started`,
+    /// `woken` and `job-finished` reach the bot that they concern whether it asked for them or not.
     pub const TRIGGERS: [&'static str; 6] = [
         "shard-committed",
         "checkpoint-complete",
@@ -183,6 +194,7 @@ impl EventKind {
         match self {
             Self::BotStarted { .. } => "bot-started",
             Self::BotQuarantined { .. } => "bot-quarantined",
+            Self::BotWoken { .. } => "bot-woken",
             Self::ShardCommitted { .. } => "shard-committed",
             Self::CheckpointComplete { .. } => "checkpoint-complete",
             Self::CheckpointSealed { .. } => "checkpoint-sealed",
@@ -200,7 +212,10 @@ impl EventKind {
     /// The run that it is about, if it is about one.
     pub fn run(&self) -> Option<&RunName> {
         match self {
-            Self::BotStarted { .. } | Self::BotQuarantined { .. } | Self::IndexRebuilt { .. } => None,
+            Self::BotStarted { .. }
+            | Self::BotQuarantined { .. }
+            | Self::BotWoken { .. }
+            | Self::IndexRebuilt { .. } => None,
             Self::ShardCommitted { run, .. }
             | Self::CheckpointComplete { run, .. }
             | Self::CheckpointSealed { run, .. }

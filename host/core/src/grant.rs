@@ -137,7 +137,7 @@ impl Triggers {
     /// Whether this event wakes the bot, given what it may read.
     pub fn wakes(&self, bot: &BotName, grants: &Grants, event: &Event) -> bool {
         match &event.kind {
-            EventKind::BotStarted { bot: started, .. } => started == bot,
+            EventKind::BotStarted { bot: whose, .. } | EventKind::BotWoken { bot: whose, .. } => whose == bot,
             EventKind::JobFinished { by, .. } => by == bot.as_str(),
             kind => {
                 let asked = self.events.contains(kind.name()) && EventKind::TRIGGERS.contains(&kind.name());

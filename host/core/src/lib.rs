@@ -26,6 +26,7 @@ mod job;
 pub mod limits;
 mod manifest;
 mod plugin;
+mod random;
 mod refusal;
 mod rel_path;
 pub mod retry;
@@ -41,5 +42,6 @@ pub use id::{BotName, HostName, InvalidName, Metrics, Rank, RunName, SaveId, Ste
 pub use job::{Job, JobState, Outcome};
 pub use manifest::{Body, FileEntry, ManifestError};
 pub use plugin::{BadPluginManifest, PluginManifest, Want, Wanted};
+pub use random::RandomStream;
 pub use refusal::{Refusal, Why};
 pub use rel_path::{InvalidPath, RelPath};

@@ -37,5 +37,11 @@ pub const PINS: usize = 64;
 pub const BLOCK_BYTES: u64 = 4 << 20;
 /// Bytes of a state key of a bot.
 pub const STATE_KEY_BYTES: usize = 256;
+/// Keys under which a bot can be woken.
+pub const WAKES: usize = 256;
+/// How long ahead a bot can ask to be woken, nanoseconds: 400 days.
+pub const WAKE_AHEAD: u64 = 400 * 24 * 3600 * 1_000_000_000;
+/// Bytes that a bot draws in one call.
+pub const RANDOM_BYTES: u32 = 4096;
 /// Bytes of a state value of a bot.
 pub const STATE_VALUE_BYTES: usize = 64 << 10;

@@ -92,6 +92,7 @@ impl Host {
         host.discover_at_start().await;
         host.start_bots().await?;
         host.spawn(crate::jobs::run(host.clone()));
+        host.spawn(crate::bots::wake(host.clone()));
         host.spawn(reap(host.clone()));
         host.spawn(crate::maintain::run(host.clone()));
         Ok(host)

@@ -47,6 +47,16 @@ impl Calls for Collect {
     fn state_keys(&mut self, _: &str, _: Option<&str>, _: u32) -> Result<Vec<String>, Refusal> {
         Ok(Vec::new())
     }
+    fn wake_at(&mut self, _: Timestamp, _: &str, _: String) -> Result<(), Refusal> {
+        Ok(())
+    }
+    fn cancel_wake(&mut self, _: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+    fn random(&mut self, into: &mut [u8]) -> Result<(), Refusal> {
+        into.fill(4);
+        Ok(())
+    }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }

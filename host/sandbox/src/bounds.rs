@@ -1,6 +1,6 @@
 //! From what a guest says to what the domain accepts: every value is checked here, and refused in words.
 
-use tidegate_core::{Refusal, RunName, Step, TargetName, Why, limits};
+use tidegate_core::{Refusal, RunName, Step, TargetName, Timestamp, Why, limits};
 
 use crate::guest::Stop;
 
@@ -66,6 +66,18 @@ pub(crate) fn value(value: Vec<u8>) -> Result<Vec<u8>, Stop> {
     if ok { Ok(value) } else { Err(invalid(format_args!("a value has at most 65536 bytes, this one has {got}"))) }
 }
 
+/// A time to be woken at: at most 400 days after `now`.
+pub(crate) fn ahead(time: Timestamp, now: Timestamp) -> Result<Timestamp, Stop> {
+    let ok = time.0 <= now.0.saturating_add(limits::WAKE_AHEAD);
+    if ok { Ok(time) } else { Err(invalid("a bot is woken at most 400 days ahead")) }
+}
+
+/// How many bytes are drawn: 1 to 4096.
+pub(crate) fn drawn(count: u32) -> Result<usize, Stop> {
+    let ok = (1..=limits::RANDOM_BYTES).contains(&count);
+    if ok { Ok(count as usize) } else { Err(invalid(format_args!("1 to 4096 bytes are drawn, not {count}"))) }
+}
+
 /// The text, cut to at most `most` bytes between characters; what is cut shows as `…`.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     if text.len() <= most {
@@ -102,6 +114,10 @@ mod tests {
         assert!(key("").is_err() && key(&"k".repeat(256)).is_ok() && key(&"k".repeat(257)).is_err());
         assert!(value(vec![0; 65536]).is_ok() && value(vec![0; 65537]).is_err());
         assert!(target("t".repeat(128)).is_ok() && target("t".repeat(129)).is_err());
+        let now = Timestamp(5);
+        assert!(ahead(Timestamp(0), now).is_ok() && ahead(Timestamp(5 + limits::WAKE_AHEAD), now).is_ok());
+        assert!(ahead(Timestamp(6 + limits::WAKE_AHEAD), now).is_err() && ahead(Timestamp(u64::MAX), now).is_err());
+        assert!(drawn(0).is_err() && drawn(1).is_ok() && drawn(4096).is_ok() && drawn(4097).is_err());
         assert!(step(1_000_000_000_000_000).is_ok() && step(1_000_000_000_000_001).is_err());
     }
 }

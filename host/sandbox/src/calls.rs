@@ -4,13 +4,15 @@
 mod checkpoints;
 mod clock;
 mod log;
+mod random;
 mod refusal;
 mod replication;
+mod schedule;
 mod state;
 
 use std::any::Any;
 
-use tidegate_core::{Checkpoint, Effect, EffectId, Refusal, RunName, Step, Why};
+use tidegate_core::{Checkpoint, Effect, EffectId, Refusal, RunName, Step, Timestamp, Why};
 
 /// Answers a bot's calls: one event's snapshot, with the handler's own writes on top. Values are within the bounds
 /// that `wit/` states. Grants, quotas and the guard are the implementer's part; a refusal's text is cut at 1024 bytes.
@@ -70,6 +72,24 @@ pub trait Calls: Send + 'static {
     /// A refusal for the bot.
     fn state_keys(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Refusal>;
 
+    /// Asks to be woken at a time, in place of an earlier time of the same key; to be committed if the handler ends well.
+    ///
+    /// # Errors
+    /// A refusal for the bot.
+    fn wake_at(&mut self, time: Timestamp, key: &str, reason: String) -> Result<(), Refusal>;
+
+    /// Takes back what was asked for a key.
+    ///
+    /// # Errors
+    /// A refusal for the bot.
+    fn cancel_wake(&mut self, key: &str) -> Result<(), Refusal>;
+
+    /// Draws the next bytes of the event's stream.
+    ///
+    /// # Errors
+    /// A refusal for the bot.
+    fn random(&mut self, into: &mut [u8]) -> Result<(), Refusal>;
+
     /// For the caller to get back what it put in, after the handler ended.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
@@ -104,6 +124,15 @@ impl Calls for NoCalls {
         Err(outside())
     }
     fn state_keys(&mut self, _: &str, _: Option<&str>, _: u32) -> Result<Vec<String>, Refusal> {
+        Err(outside())
+    }
+    fn wake_at(&mut self, _: Timestamp, _: &str, _: String) -> Result<(), Refusal> {
+        Err(outside())
+    }
+    fn cancel_wake(&mut self, _: &str) -> Result<(), Refusal> {
+        Err(outside())
+    }
+    fn random(&mut self, _: &mut [u8]) -> Result<(), Refusal> {
         Err(outside())
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

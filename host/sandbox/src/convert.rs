@@ -5,7 +5,7 @@ use tidegate_core as core;
 use crate::{
     bindings::tidegate::bot::types::{
         Checkpoint, CheckpointRef, Corruption, Event, JobOutcome, Metric, Occurrence, Pruned, Replicated, ShardRef,
-        Tier,
+        Tier, Wake,
     },
     bounds::shortened,
 };
@@ -41,6 +41,7 @@ fn occurrence(kind: &core::EventKind) -> Option<Occurrence> {
     let whole = |run, step: &core::Step| CheckpointRef { run: name(run), step: step.get() };
     Some(match kind {
         Kind::BotStarted { .. } => Occurrence::Started,
+        Kind::BotWoken { key, due, .. } => Occurrence::Woken(Wake { key: key.clone(), due: due.0 }),
         Kind::ShardCommitted { run, step, rank, .. } => {
             Occurrence::ShardCommitted(ShardRef { run: name(run), step: step.get(), rank: rank.get() })
         }

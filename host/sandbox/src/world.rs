@@ -14,7 +14,7 @@ use crate::{Error, bindings::tidegate::bot::types::Event};
 pub const VERSION: &str = "0.1.0";
 
 const PACKAGE: &str = "tidegate:bot/";
-const INTERFACES: [&str; 6] = ["types", "checkpoints", "replication", "state", "clock", "log"];
+const INTERFACES: [&str; 8] = ["types", "checkpoints", "replication", "state", "schedule", "clock", "random", "log"];
 
 /// The preamble of a component, and of a core module: `\0asm`, version, layer.
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";

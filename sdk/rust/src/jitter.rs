@@ -9,10 +9,15 @@ pub fn jitter(host: &str, key: &str, most: Duration) -> Duration {
     let bytes = host.bytes().chain([0xff]).chain(key.bytes());
     let hash =
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let nanos = (u128::from(mixed(hash)) * most.as_nanos()) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// The finaliser of splitmix64.
+pub(crate) fn mixed(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let nanos = (u128::from(mixed ^ (mixed >> 31)) * most.as_nanos()) >> 64;
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

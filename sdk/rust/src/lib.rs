@@ -4,8 +4,8 @@
 //! the catalogue of checkpoints, asks for effects with a reason each, and keeps a little state. Returning `Ok` commits
 //! all of that at once; an error or a panic commits none of it, and the event comes again.
 //!
-//! It is **not** a way around the host: there is no file, socket, clock or randomness here, and what the operator did
-//! not grant is refused. The time is the event's, and [`jitter`] spreads hosts without chance.
+//! It is **not** a way around the host: there is no file, socket or clock here, and what the operator did not grant is
+//! refused. The time is the event's, [`random`] draws the same for the same event, and [`jitter`] spreads hosts without chance.
 //!
 //! ```
 //! use tidegate_sdk::prelude::*;
@@ -61,7 +61,9 @@ mod error;
 mod host;
 mod jitter;
 pub mod log;
+pub mod random;
 pub mod replication;
+pub mod schedule;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -69,7 +71,7 @@ mod tier;
 
 pub use bindings::tidegate::bot::types::{
     Checkpoint, CheckpointRef, Corruption, Event, JobOutcome, Metric, Occurrence, Pruned, Refusal, Replicated,
-    ShardRef, Tier,
+    ShardRef, Tier, Wake,
 };
 #[doc(hidden)]
 pub use bot::glue;
@@ -82,8 +84,8 @@ pub mod prelude {
     pub use serde::Deserialize;
 
     pub use crate::{
-        Bot, Checkpoint, Error, Event, Occurrence, Refusal, Tier, after, checkpoints, clock, jitter, log,
+        Bot, Checkpoint, Error, Event, Occurrence, Refusal, Tier, after, checkpoints, clock, jitter, log, random,
         replication::{self, Request},
-        state,
+        schedule, state,
     };
 }

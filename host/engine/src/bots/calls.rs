@@ -1,15 +1,18 @@
 //! What a bot reaches while it handles one event: the catalogue as it was at the event's place, its own state, and the
 //! guard.
 
-use std::{any::Any, ops::Bound, sync::Arc};
+use std::{any::Any, collections::BTreeSet, ops::Bound, sync::Arc};
 
-use tidegate_core::{Checkpoint, Effect, EffectId, EffectKind, Refusal, RunName, Seq, Step, Why};
+use tidegate_core::{
+    Checkpoint, Effect, EffectId, EffectKind, RandomStream, Refusal, RunName, Seq, Step, Timestamp, Why, limits,
+};
 use tidegate_sandbox::Calls;
 use tidegate_store::{Space, View};
 
 use super::{
     group::{Accepted, Group, state_key},
     registry::Running,
+    wakes::{self, Wake},
 };
 use crate::Host;
 
@@ -27,6 +30,10 @@ pub(super) struct EventCalls {
     pub(super) earlier: usize,
     /// What to put back if this event's handler fails: keys as the group had them, in the order they were changed.
     pub(super) undo: Vec<(String, Option<Option<Vec<u8>>>)>,
+    /// The same for the times to be woken at.
+    undo_wakes: Vec<(String, Option<Option<Wake>>)>,
+    /// What it draws, from the first time it does.
+    random: Option<RandomStream>,
     /// Growth of the state by earlier events.
     pub(super) grown_before: i64,
 }
@@ -35,7 +42,8 @@ impl EventCalls {
     /// For the next event of a group.
     pub(super) fn new(host: Host, bot: Arc<Running>, view: Arc<View>, event: Seq, group: Group) -> Self {
         let (earlier, grown_before) = (group.effects.len(), group.grown);
-        Self { host, bot, view, event, group, earlier, undo: Vec::new(), grown_before }
+        let (undo, undo_wakes, random) = Default::default();
+        Self { host, bot, view, event, group, earlier, undo, undo_wakes, random, grown_before }
     }
 
     /// The group without anything of this event.
@@ -46,6 +54,12 @@ impl EventCalls {
             match before {
                 Some(value) => self.group.state.insert(key, value),
                 None => self.group.state.remove(&key),
+            };
+        }
+        for (key, before) in self.undo_wakes.into_iter().rev() {
+            match before {
+                Some(wake) => self.group.wakes.insert(key, wake),
+                None => self.group.wakes.remove(&key),
             };
         }
         self.group
@@ -86,6 +100,20 @@ impl EventCalls {
         let replaced = self.group.state.insert(key.to_owned(), value);
         self.undo.push((key.to_owned(), replaced));
         Ok(())
+    }
+
+    /// Refuses one more effect than an event may have.
+    fn check_effects(&self) -> Result<(), Refusal> {
+        let most = self.bot.record.grants.effects_per_event();
+        if self.group.effects.len() - self.earlier + self.undo_wakes.len() >= most as usize {
+            return Err(Refusal::new(Why::OverQuota, format!("an event may have {most} effects")));
+        }
+        Ok(())
+    }
+
+    fn set_wake(&mut self, key: &str, wake: Option<Wake>) {
+        let replaced = self.group.wakes.insert(key.to_owned(), wake);
+        self.undo_wakes.push((key.to_owned(), replaced));
     }
 
     /// An effect that this group has let in already and that does the same.
@@ -149,11 +177,8 @@ impl Calls for EventCalls {
     }
 
     fn effect(&mut self, effect: Effect) -> Result<EffectId, Refusal> {
+        self.check_effects()?;
         let record = &self.bot.record;
-        let most = record.grants.effects_per_event();
-        if self.group.effects.len() - self.earlier >= most as usize {
-            return Err(Refusal::new(Why::OverQuota, format!("an event may have {most} effects")));
-        }
         record.grants.allow(&effect.run, &effect.kind)?;
         if self.doing(&effect) {
             return Err(Refusal::new(Why::Unnecessary, "it was asked for already"));
@@ -181,7 +206,7 @@ impl Calls for EventCalls {
     fn state_keys(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Refusal> {
         let start = state_key(&self.bot.record, "").len();
         let low = state_key(&self.bot.record, after.unwrap_or(prefix).max(prefix));
-        let mut keys = std::collections::BTreeSet::new();
+        let mut keys = BTreeSet::new();
         let fits = |key: &str| key.starts_with(prefix) && after.is_none_or(|after| key > after);
         let high = [self.bot.record.name.as_str().as_bytes(), &[1]].concat();
         let limit = limit as usize;
@@ -204,6 +229,36 @@ impl Calls for EventCalls {
             }
         }
         Ok(keys.into_iter().take(limit).collect())
+    }
+
+    fn wake_at(&mut self, time: Timestamp, key: &str, reason: String) -> Result<(), Refusal> {
+        self.check_effects()?;
+        let mut keys: BTreeSet<String> =
+            wakes::keys(&self.view, &self.bot.record.name).map_err(unavailable)?.into_iter().collect();
+        for (key, wake) in &self.group.wakes {
+            if wake.is_some() {
+                keys.insert(key.clone())
+            } else {
+                keys.remove(key)
+            };
+        }
+        if keys.len() >= limits::WAKES && !keys.contains(key) {
+            return Err(Refusal::new(Why::OverQuota, format!("a bot is woken under at most {} keys", limits::WAKES)));
+        }
+        self.set_wake(key, Some(Wake { due: time, reason }));
+        Ok(())
+    }
+
+    fn cancel_wake(&mut self, key: &str) -> Result<(), Refusal> {
+        self.check_effects()?;
+        self.set_wake(key, None);
+        Ok(())
+    }
+
+    fn random(&mut self, into: &mut [u8]) -> Result<(), Refusal> {
+        let fresh = || RandomStream::new(&self.bot.record.name, self.event);
+        self.random.get_or_insert_with(fresh).fill(into);
+        Ok(())
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

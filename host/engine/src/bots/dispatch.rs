@@ -98,7 +98,8 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
     if group.handled == 0 && at - written < PASSED {
         return Ok((at, written, ended));
     }
-    let (handled, effects) = (group.handled, group.effects.len() as u64);
+    let (handled, effects) = (group.handled, group.effects.len() as u64 + group.wakes.len() as u64);
+    let wakes = !group.wakes.is_empty();
     let record = bot.record.clone();
     let Some((jobs, state_bytes)) = host.0.store.index().write(move |tx| group.write(tx, &record))? else {
         // Changed or removed: the next version has its own task.
@@ -106,6 +107,9 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
         return Ok((cursor, written, Ended::Even));
     };
     jobs.into_iter().for_each(|job| host.0.queue.add(job));
+    if wakes {
+        host.0.bots.wakes_changed.notify_one();
+    }
     let mut ledger = bot.ledger();
     // Together: who sees the cursor at the end sees all that was handled.
     ledger.cursor = at;

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use tidegate_core::{Code, Effect, EffectId, EffectKind, Job, Seq, Timestamp};
 use tidegate_store::{Space, Tx};
 
-use super::record::Record;
+use super::{
+    record::Record,
+    wakes::{self, Wake},
+};
 use crate::{Error, Result, catalog, jobs};
 
 /// The outcome of handlers that ended well: one batch.
@@ -14,6 +17,8 @@ pub(super) struct Group {
     pub(super) effects: Vec<Accepted>,
     /// The bot's state by key; none means removed.
     pub(super) state: BTreeMap<String, Option<Vec<u8>>>,
+    /// When the bot is to be woken, by key; none means no more.
+    pub(super) wakes: BTreeMap<String, Option<Wake>>,
     /// Bytes that the state grew by, or shrank.
     pub(super) grown: i64,
     /// The last event dealt with.
@@ -51,6 +56,9 @@ impl Group {
         }
         for (name, value) in self.state {
             tx.put_bytes(Space::State, &state_key(bot, &name), value);
+        }
+        for (name, wake) in &self.wakes {
+            wakes::set(tx, &bot.name, name, wake.as_ref())?;
         }
         record.cursor = self.cursor;
         record.state_bytes = record.state_bytes.saturating_add_signed(self.grown);

@@ -8,6 +8,7 @@ use super::{
     BotInfo, BotSpec, dispatch,
     record::Record,
     registry::{Ledger, Running},
+    wakes,
 };
 use crate::{Error, Host, Result, error::blocking};
 
@@ -117,14 +118,18 @@ impl Host {
         self.bot(&name).await
     }
 
-    /// Removes a bot and its state. Jobs that it asked for go on.
+    /// Removes a bot with its state and the times it would be woken at. Jobs that it asked for go on.
     ///
     /// # Errors
     /// [`Code::UnknownBot`].
     pub async fn uninstall(&self, name: &BotName) -> Result<()> {
         let _one = self.0.bots.changing.lock().await;
         let (store, bot) = (self.0.store.clone(), name.clone());
-        let keys = blocking(move || state_keys(&store.index().view(), &bot)).await?;
+        let read = move || {
+            let view = store.index().view();
+            Ok::<_, Error>((state_keys(&view, &bot)?, wakes::keys(&view, &bot)?))
+        };
+        let (keys, wakes) = blocking(read).await?;
         let bot = name.clone();
         let remove = move |tx: &mut Tx<'_>| {
             if tx.bytes(Space::Bots, bot.as_str().as_bytes())?.is_none() {
@@ -132,7 +137,7 @@ impl Host {
             }
             tx.put_bytes(Space::Bots, bot.as_str().as_bytes(), None);
             keys.iter().for_each(|key| tx.put_bytes(Space::State, key, None));
-            Ok(())
+            wakes.iter().try_for_each(|key| Ok(wakes::set(tx, &bot, key, None)?))
         };
         self.0.store.index().write_async(remove).await?;
         self.0.bots.remove(name);

@@ -7,12 +7,14 @@ mod install;
 mod plugins;
 mod record;
 mod registry;
+mod wakes;
 
 use serde_json::Value;
 use tidegate_core::{BotName, Digest, Grants, PluginManifest, Seq, Triggers};
 
 pub(crate) use install::slowest_cursor;
 pub(crate) use registry::Bots;
+pub(crate) use wakes::run as wake;
 
 /// What an operator wants of a bot.
 #[derive(Debug, Clone, PartialEq)]

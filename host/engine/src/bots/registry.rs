@@ -76,6 +76,8 @@ pub(crate) struct Bots {
     running: Mutex<BTreeMap<BotName, Arc<Running>>>,
     /// Components as they were compiled, which takes a while: the last ones, by digest.
     compiled: Mutex<VecDeque<Plugin>>,
+    /// A time to wake a bot at was written.
+    pub(super) wakes_changed: tokio::sync::Notify,
     /// Installing and removing go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
 }

@@ -1,4 +1,4 @@
-use tidegate_core::Grants;
+use tidegate_core::{EventKind, Grants};
 use tidegate_tests_support::guest::{PIN, STATE_SET, component};
 
 use crate::fixture::{Fixture, pin_grants, run};
@@ -146,4 +146,97 @@ async fn a_bot_is_told_when_the_host_starts_again() {
 fn state_of(fixture: &Fixture, bot: &str) -> Option<u64> {
     let bytes = fixture.host.bot_state(&bot.parse().unwrap(), "k").unwrap();
     bytes.map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
+}
+
+/// Asks at its start to be woken so many nanoseconds later, then does what `then` says; writes 77 into its state when it is.
+fn sleeper(later: u64, then: &str) -> Vec<u8> {
+    let top = format!(
+        r#"(import "tidegate:bot/schedule@0.1.0" "wake-at" (func $wake (param i64 i32 i32 i32 i32 i32)))
+        {STATE_SET} (data (i32.const 100) "k") (data (i32.const 300) "why")"#
+    );
+    let handle = format!(
+        "(if (i32.eq (local.get $what) (i32.const 0)) (then
+            (call $wake (i64.add (local.get $time) (i64.const {later})) (i32.const 100) (i32.const 1)
+                (i32.const 300) (i32.const 3) (i32.const 500))
+            {then}))
+        (if (i32.eq (local.get $what) (i32.const 8)) (then
+            (i64.store (i32.const 400) (i64.const 77))
+            (call $state_set (i32.const 100) (i32.const 1) (i32.const 400) (i32.const 8) (i32.const 500))))"
+    );
+    component(&top, &handle).unwrap()
+}
+
+fn woken(event: &tidegate_core::Event) -> bool {
+    event.kind.name() == "bot-woken"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_is_woken_at_the_time_it_asked_for() {
+    let fixture = Fixture::new().await;
+    fixture.install("sleeper", sleeper(50_000_000, ""), Grants::default(), &[]).await;
+    let event = fixture.event(woken).await;
+    let EventKind::BotWoken { bot, key, due, reason } = &event.kind else { panic!("{event:?}") };
+    assert_eq!((bot.as_str(), key.as_str(), reason.as_str()), ("sleeper", "k", "why"));
+    assert!(event.time >= *due);
+    fixture.caught_up("sleeper").await;
+    assert_eq!(state_of(&fixture, "sleeper"), Some(77));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wake_that_fell_into_a_down_time_comes_when_the_host_is_back() {
+    let fixture = Fixture::new().await;
+    let bot = fixture.install("sleeper", sleeper(2_000_000_000, ""), Grants::default(), &[]).await;
+    while fixture.bot("sleeper").await.cursor <= bot.cursor {
+        tokio::task::yield_now().await;
+    }
+    // The bot is told that the host has started, and asks anew: only for the key's one time.
+    let fixture = fixture.restart(|_| ()).await;
+    fixture.event(woken).await;
+    fixture.caught_up("sleeper").await;
+    assert_eq!(state_of(&fixture, "sleeper"), Some(77));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_fails_is_not_woken_for_what_it_asked() {
+    let fixture = Fixture::new().await;
+    fixture.install("bad", sleeper(1, "unreachable"), Grants::default(), &[]).await;
+    fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    fixture
+        .restart(|dir| {
+            let path = dir.join("tier/index");
+            let look = move || {
+                let clock = std::sync::Arc::new(tidegate_core::SystemClock::default());
+                let index = tidegate_store::Index::open(&path, "h".parse().unwrap(), clock).unwrap();
+                let mut asked = 0;
+                let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+                let count = |_: &[u8], _: &[u8]| {
+                    asked += 1;
+                    Ok(true)
+                };
+                index.view().scan(tidegate_store::Space::Wakes, all, false, count).unwrap();
+                assert_eq!(asked, 0);
+                assert!(!index.view().events(0, 99).unwrap().iter().any(woken));
+            };
+            std::thread::spawn(look).join().unwrap();
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bot_draws_is_determined_by_its_name_and_the_event() {
+    let fixture = Fixture::new().await;
+    let top = format!(
+        r#"(import "tidegate:bot/random@0.1.0" "next-u64" (func $draw (param i32)))
+        {STATE_SET} (data (i32.const 100) "k")"#
+    );
+    let handle = "(call $draw (i32.const 600))
+        (call $draw (i32.const 600))
+        (call $state_set (i32.const 100) (i32.const 1) (i32.const 608) (i32.const 8) (i32.const 500))";
+    fixture.install("gambler", component(&top, handle).unwrap(), Grants::default(), &[]).await;
+    let started = fixture.event(|event| event.kind.name() == "bot-started").await;
+    fixture.caught_up("gambler").await;
+    let mut drawn = [0; 16];
+    tidegate_core::RandomStream::new(&"gambler".parse().unwrap(), started.seq).fill(&mut drawn);
+    let second = u64::from_le_bytes(drawn[8..].try_into().unwrap());
+    assert_eq!(state_of(&fixture, "gambler"), Some(second));
 }

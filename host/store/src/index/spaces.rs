@@ -16,11 +16,13 @@ pub enum Space {
     State,
     /// Other small things by name.
     Meta,
+    /// When bots are to be woken; the engine has the keys.
+    Wakes,
 }
 
 /// The handles of all spaces.
 #[derive(Clone)]
-pub(crate) struct Keyspaces([Keyspace; 6]);
+pub(crate) struct Keyspaces([Keyspace; 7]);
 
 impl std::fmt::Debug for Keyspaces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,12 +32,12 @@ impl std::fmt::Debug for Keyspaces {
 
 impl Keyspaces {
     pub(crate) fn open<E>(mut open: impl FnMut(&'static str) -> Result<Keyspace, E>) -> Result<Self, E> {
-        let [a, b, c, d, e, f] = ["checkpoints", "events", "jobs", "bots", "state", "meta"];
-        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?]))
+        let [a, b, c, d, e, f, g] = ["checkpoints", "events", "jobs", "bots", "state", "meta", "wakes"];
+        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?, open(g)?]))
     }
 
     pub(crate) fn of(&self, space: Space) -> &Keyspace {
-        let [checkpoints, events, jobs, bots, state, meta] = &self.0;
+        let [checkpoints, events, jobs, bots, state, meta, wakes] = &self.0;
         match space {
             Space::Checkpoints => checkpoints,
             Space::Events => events,
@@ -43,6 +45,7 @@ impl Keyspaces {
             Space::Bots => bots,
             Space::State => state,
             Space::Meta => meta,
+            Space::Wakes => wakes,
         }
     }
 }

@@ -76,6 +76,12 @@ impl Cluster {
         with(|world| world.state.clone())
     }
 
+    /// When the bot is to be woken, by key. A test that lets the time come hands it
+    /// [`Occurrence::Woken`](crate::Occurrence::Woken).
+    pub fn wakes(&self) -> BTreeMap<String, u64> {
+        with(|world| world.wakes.clone())
+    }
+
     /// Lines written so far.
     pub fn lines(&self) -> Vec<(Level, String)> {
         with(|world| world.lines.clone())
@@ -93,20 +99,21 @@ impl Cluster {
     /// out: see [`Cluster::carry_out`].
     ///
     /// # Errors
-    /// The bot's own error; then its effects and its writes to `state` are undone.
+    /// The bot's own error; then its effects, its writes to `state` and its wishes to be woken are undone.
     pub fn handle<B: Bot>(&self, what: Occurrence, settings: Value) -> Result<Vec<Effect>, Error> {
         let (event, before) = with(|world| {
             world.seq += 1;
             world.effects.clear();
             let event = Event { seq: world.seq, time: world.now, host: world.host.clone(), what };
-            (event, world.state.clone())
+            world.drawn = 0;
+            (event, (world.state.clone(), world.wakes.clone()))
         });
         let result = glue::handle::<B>(&event, &settings.to_string());
         let effects = with(|world| std::mem::take(&mut world.effects));
         match result {
             Ok(()) => Ok(effects),
             Err(error) => {
-                with(|world| world.state = before);
+                with(|world| (world.state, world.wakes) = before);
                 Err(error.into())
             }
         }

@@ -113,3 +113,55 @@ pub(crate) mod log {
         with(|world| world.lines.push((level, message.to_owned())));
     }
 }
+
+/// `schedule.wit`.
+pub(crate) mod schedule {
+    use crate::{Refusal, testing::world::with};
+
+    const AHEAD: u64 = 400 * 24 * 3600 * 1_000_000_000;
+
+    pub(crate) fn wake_at(time: u64, key: &str, reason: &str) -> Result<(), Refusal> {
+        if !(1..=256).contains(&key.len()) || !(1..=512).contains(&reason.len()) {
+            return Err(Refusal::Invalid("a key has 1 to 256 bytes, a reason 1 to 512".into()));
+        }
+        with(|world| {
+            if time > world.now.saturating_add(AHEAD) {
+                return Err(Refusal::Invalid("a bot is woken at most 400 days ahead".into()));
+            }
+            if world.wakes.len() >= 256 && !world.wakes.contains_key(key) {
+                return Err(Refusal::OverQuota("a bot is woken under at most 256 keys".into()));
+            }
+            world.wakes.insert(key.to_owned(), time);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn cancel(key: &str) -> Result<(), Refusal> {
+        with(|world| world.wakes.remove(key));
+        Ok(())
+    }
+}
+
+/// `random.wit`: another stream than a host's, and as repeatable.
+pub(crate) mod random {
+    use crate::{Refusal, jitter::mixed, testing::world::with};
+
+    pub(crate) fn next_u64() -> Result<u64, Refusal> {
+        Ok(with(|world| {
+            world.drawn += 1;
+            mixed(world.seq.rotate_left(32) ^ world.drawn)
+        }))
+    }
+
+    pub(crate) fn next_bytes(count: u32) -> Result<Vec<u8>, Refusal> {
+        if !(1..=4096).contains(&count) {
+            return Err(Refusal::Invalid(format!("1 to 4096 bytes are drawn, not {count}")));
+        }
+        let mut bytes = Vec::new();
+        while bytes.len() < count as usize {
+            bytes.extend(next_u64()?.to_le_bytes());
+        }
+        bytes.truncate(count as usize);
+        Ok(bytes)
+    }
+}

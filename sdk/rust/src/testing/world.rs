@@ -12,6 +12,8 @@ pub(super) type Rule = Box<dyn FnMut(&Effect) -> Option<Refusal>>;
 pub(crate) struct World {
     pub(super) checkpoints: BTreeMap<(String, u64), Checkpoint>,
     pub(super) state: BTreeMap<String, Vec<u8>>,
+    pub(super) wakes: BTreeMap<String, u64>,
+    pub(super) drawn: u64,
     pub(super) lines: Vec<(Level, String)>,
     pub(super) effects: Vec<Effect>,
     pub(super) rules: Vec<Rule>,
