@@ -31,7 +31,7 @@ fn settings_that_the_bot_refuses_install_nothing() {
         (json!("text"), ""),
         (json!([1, 2]), ""),
     ] {
-        let spec = json!({ "plugin": plugin, "settings": settings, "grants": { "read": ["*"] } });
+        let spec = json!({ "plugin": plugin, "settings": settings, "grants": { "read": ["*"], "prune": ["*"], "tiers": ["nvme"] } });
         let problem = site.refused("TG0022", "PUT", "/v1/bots/fussy", &spec);
         assert!(problem.detail.contains(said), "{settings}: {}", problem.detail);
         site.refused("TG0019", "GET", "/v1/bots/fussy", &Value::Null);
