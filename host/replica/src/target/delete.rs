@@ -56,6 +56,9 @@ impl Target {
             freed += self.remove_all(found.boxed()).await?;
             self.clear(&data).await?;
         }
+        let manifests =
+            ranks.iter().filter_map(|rank| self.0.layout.manifest(run, step, *rank).filename().map(str::to_owned));
+        self.clear_unfinished(&self.0.layout.step(run, step), manifests.collect()).await?;
         Ok(freed)
     }
 
@@ -87,6 +90,31 @@ impl Target {
         let Some(path) = self.file_of(prefix) else { return Ok(()) };
         blocking(move || match local::sync_directory(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::local("sync", path)(error)),
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    /// In a directory: removes the temporary files of these manifests, whose writing was killed, and what is empty then.
+    async fn clear_unfinished(&self, prefix: &Path, manifests: Vec<String>) -> Result<(), Error> {
+        let Some(path) = self.file_of(prefix) else { return Ok(()) };
+        let clear = move || -> io::Result<()> {
+            for entry in fs::read_dir(&path)? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.split_once('#').is_some_and(|(of, _)| manifests.iter().any(|manifest| manifest == of)) {
+                    fs::remove_file(entry.path())?;
+                } else if entry.file_type()?.is_dir() {
+                    // Only an empty one goes.
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
+            let _ = fs::remove_dir(&path);
+            Ok(())
+        };
+        let prefix = prefix.to_string();
+        blocking(move || match clear() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::local("clear", prefix)(error)),
             _ => Ok(()),
         })
         .await

@@ -231,6 +231,15 @@ async fn what_was_sent_of_a_checkpoint_that_will_never_be_complete_is_deleted_ra
         let left = objects(&target).await;
         assert!(left.len() == 3 && left.iter().all(|name| name.contains("00001")), "the other rank's stays: {left:?}");
         assert_eq!(target.abandon(&run, step, &ranks).await.unwrap(), 0);
+        // What a killed writer of a manifest leaves in a directory.
+        let unfinished = target.file_of(&target.0.layout.manifest(&run, step, 1_u64.try_into().unwrap()));
+        if let Some(path) = &unfinished {
+            std::fs::write(path.with_extension("cbor#1"), "half").unwrap();
+        }
+        let both = [0_u64, 1].map(|rank| rank.try_into().unwrap());
+        assert_eq!(target.abandon(&run, step, &both).await.unwrap(), shards[1].body.bytes());
+        assert!(objects(&target).await.is_empty());
+        assert!(unfinished.is_none_or(|path| !path.parent().unwrap().exists()), "not even a directory");
     })
     .await;
 }
