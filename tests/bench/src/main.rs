@@ -74,7 +74,11 @@ fn run(args: &Args) -> Result<()> {
     let areas: Vec<&Area> = AREAS.iter().filter(|(name, _)| wanted(name)).collect();
     if areas.is_empty() {
         let names: Vec<_> = AREAS.iter().map(|(name, _)| *name).collect();
-        anyhow::bail!("no area begins with {:?}; there are {}", args.area.as_deref().unwrap_or_default(), names.join(", "));
+        anyhow::bail!(
+            "no area begins with {:?}; there are {}",
+            args.area.as_deref().unwrap_or_default(),
+            names.join(", ")
+        );
     }
     let mut figures = Vec::new();
     for (nth, (name, measure)) in areas.iter().enumerate() {
