@@ -150,9 +150,11 @@ impl Host {
         if self.0.store.index().view().get::<Seq>(Space::Meta, &key)? == Some(since) {
             return Ok(());
         }
+        // The listing tells nothing of copies that come while it is made.
+        let before = self.0.store.index().view().head()?;
         let found = self.0.target.scan(None).await.map_err(|e| Error::new(Code::ObjectStore, e.to_string()))?;
         if since > 1 {
-            self.take_away(&found).await?;
+            self.take_away(&found, before).await?;
         }
         self.take_in(found).await?;
         let note = move |tx: &mut Tx<'_>| tx.put(Space::Meta, &key, &since);
@@ -177,9 +179,9 @@ impl Host {
         Ok(count)
     }
 
-    /// Takes copies out of the count that the index tells of and a whole listing does not: the index has lost its end, and
+    /// Takes copies out of the count that the index told of at this place of the journal and a whole listing does not: the index has lost its end, and
     /// with it that they were deleted. Nobody knows whether somebody let them go, so what was only there is lost.
-    async fn take_away(&self, found: &[Found]) -> Result<()> {
+    async fn take_away(&self, found: &[Found], before: Seq) -> Result<()> {
         let there: HashSet<(RunName, Step)> = found.iter().map(|one| (one.run.clone(), one.step)).collect();
         let store = self.0.store.clone();
         let target = self.0.target.name().clone();
@@ -188,7 +190,7 @@ impl Host {
             let away = known.into_iter().filter(|it| it.present(Tier::Object));
             for it in away.filter(|it| !there.contains(&(it.run.clone(), it.step))) {
                 let target = target.clone();
-                store.index().write(move |tx| take_away(tx, &it.run, it.step, &target))?;
+                store.index().write(move |tx| take_away(tx, &it.run, it.step, &target, before))?;
             }
             Ok::<_, Error>(())
         })
@@ -214,9 +216,11 @@ impl Host {
     }
 }
 
-fn take_away(tx: &mut Tx<'_>, run: &RunName, step: Step, target: &TargetName) -> Result<()> {
+fn take_away(tx: &mut Tx<'_>, run: &RunName, step: Step, target: &TargetName, before: Seq) -> Result<()> {
     let Some(mut checkpoint) = tx.checkpoint(run, step)? else { return Ok(()) };
-    let ranks: Vec<Rank> = checkpoint.shards.keys().copied().collect();
+    let was_there =
+        |shard: &&Shard| shard.copy(Tier::Object).is_some_and(|copy| copy.verified.unwrap_or(copy.since) <= before);
+    let ranks: Vec<Rank> = checkpoint.shards.values().filter(was_there).map(|shard| shard.rank).collect();
     for rank in ranks {
         let at = tx.next_seq();
         if checkpoint.damaged(Tier::Object, rank, at) {
@@ -268,4 +272,38 @@ fn lacks_only_copies(known: &Checkpoint, found: &Found) -> bool {
         None => true,
     };
     known.known() && known.world_size == found.world_size && found.shards.iter().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tidegate_core::{HostName, ManualClock, Timestamp};
+    use tidegate_store::Index;
+
+    use super::*;
+
+    #[test]
+    fn a_listing_takes_away_only_what_was_there_when_it_began() {
+        let dir = tempfile::tempdir().unwrap();
+        let host: HostName = "h".parse().unwrap();
+        let index = Index::open(dir.path(), host, Arc::new(ManualClock::default())).unwrap();
+        let (run, step): (RunName, Step) = ("r".parse().unwrap(), 1_u64.try_into().unwrap());
+        let target: TargetName = "t".parse().unwrap();
+        let rank: Rank = 0_u64.try_into().unwrap();
+        let mut made = Checkpoint::new(run.clone(), step, 1_u64.try_into().unwrap(), Timestamp(0));
+        let mut shard = Shard { rank, bytes: 1, files: 1, committed: 1, body: None, copies: Vec::new() };
+        shard.add_copy(Tier::Object, 7, true);
+        made.shards.insert(rank, shard);
+        made.complete = Some(1);
+        index.write(move |tx| tx.put_checkpoint(&made)).unwrap();
+        let after = |before: Seq| {
+            let (run, target) = (run.clone(), target.clone());
+            index.write(move |tx| take_away(tx, &run, step, &target, before)).unwrap();
+            index.view().checkpoint(&"r".parse().unwrap(), step).unwrap().unwrap()
+        };
+        assert!(after(6).verified(Tier::Object), "it came while the listing was made");
+        let lost = after(7);
+        assert!(lost.lost() && !lost.present(Tier::Object));
+    }
 }

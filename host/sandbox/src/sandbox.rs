@@ -66,6 +66,9 @@ impl Sandbox {
         let manifest = manifest::read(bytes)?;
         let undeclared =
             manifest.as_ref().map(|manifest| manifest.undeclared(used.iter().copied())).unwrap_or_default();
+        if let Some(manifest) = &manifest {
+            world::check_worlds(&manifest.worlds)?;
+        }
         if !undeclared.is_empty() {
             return Err(Error::Undeclared(undeclared));
         }

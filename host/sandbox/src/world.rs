@@ -16,6 +16,15 @@ pub const VERSION: &str = "0.1.0";
 const PACKAGE: &str = "tidegate:bot/";
 const INTERFACES: [&str; 8] = ["types", "checkpoints", "replication", "state", "schedule", "clock", "random", "log"];
 
+/// The worlds that a manifest names.
+pub(crate) fn check_worlds(named: &[String]) -> Result<(), Error> {
+    let ours = format!("{PACKAGE}policy@{VERSION}");
+    if named.contains(&ours) {
+        return Ok(());
+    }
+    Err(Error::World(format!("its manifest names {}, and this host has {ours}", named.join(", "))))
+}
+
 /// The preamble of a component, and of a core module: `\0asm`, version, layer.
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";

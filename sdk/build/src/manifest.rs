@@ -161,6 +161,13 @@ mod tests {
     }
 
     #[test]
+    fn the_world_is_that_of_the_contract() {
+        let contract = include_str!("../../../wit/policy.wit");
+        let version = contract.strip_prefix("package tidegate:bot@").and_then(|rest| rest.split_once(';')).unwrap().0;
+        assert_eq!(WORLD, format!("tidegate:bot/policy@{version}"));
+    }
+
+    #[test]
     fn numbers_are_written_in_groups_of_seven_bits() {
         assert_eq!(leb128(0), [0]);
         assert_eq!(leb128(127), [127]);

@@ -2,6 +2,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
+    sync::PoisonError,
 };
 
 use bytes::Bytes;
@@ -54,14 +55,14 @@ impl Host {
     /// # Errors
     /// A directory that can't be read.
     pub async fn plugins(&self) -> Result<Vec<PluginInfo>> {
-        let dir = self.0.options.plugins.clone();
+        let (host, dir) = (self.clone(), self.0.options.plugins.clone());
         blocking(move || {
             let mut plugins = Vec::new();
             for entry in fs::read_dir(&dir).map_err(|e| failed("list", &dir, &e))?.flatten() {
                 let name = entry.file_name();
                 let digest = name.to_str().and_then(|name| name.strip_suffix(".wasm")).and_then(|hex| hex.parse().ok());
-                if let (Some(digest), Ok(component)) = (digest, fs::read(entry.path())) {
-                    plugins.push(describe(digest, &component));
+                if let Some(plugin) = digest.and_then(|digest| host.described(digest, &entry.path())) {
+                    plugins.push(plugin);
                 }
             }
             plugins.sort_by_key(|plugin| plugin.digest);
@@ -98,6 +99,20 @@ impl Host {
         let plugin = self.0.sandbox.load(component).map_err(bad)?;
         self.0.bots.keep_compiled(plugin.clone());
         Ok(plugin)
+    }
+}
+
+impl Host {
+    /// What a stored component says of itself. Each is read once: it may be large, and whoever may look can ask for a
+    /// listing. None if it is gone.
+    fn described(&self, digest: Digest, path: &Path) -> Option<PluginInfo> {
+        let described = || self.0.bots.described.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = described().get(&digest) {
+            return path.is_file().then(|| known.clone());
+        }
+        let plugin = describe(digest, &fs::read(path).ok()?);
+        described().insert(digest, plugin.clone());
+        Some(plugin)
     }
 }
 

@@ -7,7 +7,7 @@ use tidegate_core::{BotName, Digest, Seq};
 use tidegate_sandbox::{Level, LogLine, Plugin};
 use tokio_util::sync::CancellationToken;
 
-use super::record::Record;
+use super::{PluginInfo, record::Record};
 
 /// Lines of log that are kept of each bot.
 const LINES: usize = 64;
@@ -76,6 +76,8 @@ pub(crate) struct Bots {
     running: Mutex<BTreeMap<BotName, Arc<Running>>>,
     /// Components as they were compiled, which takes a while: the last ones, by digest.
     compiled: Mutex<VecDeque<Plugin>>,
+    /// What was read from stored components, by digest: it never changes.
+    pub(super) described: Mutex<BTreeMap<Digest, PluginInfo>>,
     /// A time to wake a bot at was written.
     pub(super) wakes_changed: tokio::sync::Notify,
     /// Installing and removing go one after the other.

@@ -3,7 +3,11 @@
 //! Each stands in the index twice: by bot and key, since a key has one time, and by time, so that the next one is found at
 //! once. Both are changed in one batch. A host that is down at the time wakes the bot when it is back.
 
-use std::{ops::Bound, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::{BotName, EventKind, Timestamp};
@@ -14,8 +18,9 @@ use crate::{Error, Host, Result, error::blocking};
 
 /// The clock is read again after so long: it may have been set.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// Turned into events in one change.
-const AT_ONCE: usize = 256;
+/// A bot is woken once in so long: one that asks again whenever it is woken must not fill the journal, which it needs no
+/// grant for, nor keep the disk busy with syncs.
+const REST: Duration = Duration::from_secs(1);
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,22 +72,40 @@ pub(super) fn set(tx: &mut Tx<'_>, bot: &BotName, key: &str, wake: Option<&Wake>
     Ok(())
 }
 
-/// The first times, in order, at most `most`.
-fn first(view: &View, most: usize) -> Result<Vec<(Timestamp, BotName, String)>, tidegate_store::Error> {
-    let mut found = Vec::new();
+/// A wake, in the order of time: when, whom, under which key.
+type Due = (Timestamp, BotName, String);
+
+/// Who is woken now, one key of each bot that has rested, and how long it is until somebody may be due again.
+fn due(view: &View, now: Timestamp, resting: &BTreeMap<BotName, Timestamp>) -> Result<(Vec<Due>, Duration)> {
+    let (mut chosen, mut bots, mut wait) = (Vec::new(), BTreeSet::new(), LOOK_AGAIN);
     view.scan(Space::Wakes, (Bound::Included(b"t"), Bound::Unbounded), false, |key, _| {
-        found.extend(of_time(key));
-        Ok(found.len() < most)
+        let Some((due, bot, key)) = of_time(key) else { return Ok(true) };
+        if due > now {
+            wait = wait.min(due.since(now));
+            return Ok(false);
+        }
+        match resting.get(&bot) {
+            Some(until) => wait = wait.min(until.since(now)),
+            None if bots.insert(bot.clone()) => chosen.push((due, bot, key)),
+            None => wait = wait.min(REST),
+        }
+        Ok(true)
     })?;
-    Ok(found)
+    Ok((chosen, wait))
 }
 
 /// Wakes bots until the host stops.
 pub(crate) async fn run(host: Host) {
+    let mut resting = BTreeMap::new();
     loop {
-        let at_work = host.clone();
-        let wait = match blocking(move || wake_those_due(&at_work)).await {
-            Ok(wait) => wait.min(LOOK_AGAIN),
+        let now = host.0.clock.now();
+        resting.retain(|_, until| *until > now);
+        let (at_work, rest) = (host.clone(), resting.clone());
+        let wait = match blocking(move || wake_those_due(&at_work, now, &rest)).await {
+            Ok((woken, wait)) => {
+                resting.extend(woken.into_iter().map(|bot| (bot, now.after(REST))));
+                wait
+            }
             Err(error) => {
                 tracing::error!(%error, "bots could not be woken");
                 Duration::from_secs(1)
@@ -95,20 +118,21 @@ pub(crate) async fn run(host: Host) {
     }
 }
 
-/// Turns what is due into events, and says how long the next one is away.
-fn wake_those_due(host: &Host) -> Result<Duration> {
-    loop {
-        let (now, view) = (host.0.clock.now(), host.0.store.index().view());
-        let found = first(&view, AT_ONCE)?;
-        let due: Vec<_> = found.iter().filter(|(due, ..)| *due <= now).cloned().collect();
-        if due.is_empty() {
-            return Ok(found.first().map_or(LOOK_AGAIN, |(due, ..)| due.since(now)));
-        }
-        host.0.store.index().write(move |tx| due.into_iter().try_for_each(|it| wake(tx, it)))?;
+/// Turns what is due into events. Says who was woken, and how long the next one is away.
+fn wake_those_due(
+    host: &Host,
+    now: Timestamp,
+    resting: &BTreeMap<BotName, Timestamp>,
+) -> Result<(Vec<BotName>, Duration)> {
+    let (chosen, wait) = due(&host.0.store.index().view(), now, resting)?;
+    let woken: Vec<BotName> = chosen.iter().map(|(_, bot, _)| bot.clone()).collect();
+    if !chosen.is_empty() {
+        host.0.store.index().write(move |tx| chosen.into_iter().try_for_each(|it| wake(tx, it)))?;
     }
+    Ok((woken, wait))
 }
 
-fn wake(tx: &mut Tx<'_>, (due, bot, key): (Timestamp, BotName, String)) -> Result<()> {
+fn wake(tx: &mut Tx<'_>, (due, bot, key): Due) -> Result<()> {
     tx.put_bytes(Space::Wakes, &by_time(due, &bot, &key), None);
     // It may have been moved, taken back, or its bot removed since the look.
     let asked = tx.get::<Wake>(Space::Wakes, &by_key(&bot, &key))?.filter(|wake| wake.due == due);
@@ -129,6 +153,40 @@ mod tests {
 
     use super::*;
 
+    /// All that is asked, in the order of time.
+    fn all(index: &Index) -> Vec<Due> {
+        let mut all = Vec::new();
+        let from = (Bound::Included(b"t".as_slice()), Bound::Unbounded);
+        let each = |key: &[u8], _: &[u8]| {
+            all.extend(of_time(key));
+            Ok(true)
+        };
+        index.view().scan(Space::Wakes, from, false, each).unwrap();
+        all
+    }
+
+    #[test]
+    fn a_bot_rests_between_two_wakes_and_keeps_nobody_else_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(dir.path(), "h".parse().unwrap(), Arc::new(ManualClock::default())).unwrap();
+        let [greedy, other]: [BotName; 2] = ["greedy".parse().unwrap(), "other".parse().unwrap()];
+        let bots = [greedy.clone(), other.clone()];
+        index
+            .write(move |tx| {
+                let wake = |due| Wake { due: Timestamp(due), reason: "why".into() };
+                (0..200).try_for_each(|nth| set(tx, &bots[0], &format!("{nth:03}"), Some(&wake(0))))?;
+                set(tx, &bots[1], "k", Some(&wake(500)))
+            })
+            .unwrap();
+        let now = Timestamp(1_000_000_000);
+        let at = |due, bot: &BotName, key: &str| (Timestamp(due), bot.clone(), key.to_owned());
+        let (chosen, wait) = due(&index.view(), now, &BTreeMap::new()).unwrap();
+        assert_eq!((chosen, wait), (vec![at(0, &greedy, "000"), at(500, &other, "k")], REST));
+        let resting = BTreeMap::from([(greedy, now.after(Duration::from_millis(300)))]);
+        let (chosen, wait) = due(&index.view(), now, &resting).unwrap();
+        assert_eq!((chosen, wait), (vec![at(500, &other, "k")], Duration::from_millis(300)));
+    }
+
     #[test]
     fn a_key_has_one_time_and_bots_do_not_meet() {
         let dir = tempfile::tempdir().unwrap();
@@ -144,14 +202,12 @@ mod tests {
         ask(&bots[1], "k", Some(200));
         ask(&bots[0], "other", Some(400));
         ask(&bots[0], "k", Some(100));
-        let times: Vec<_> =
-            first(&index.view(), 9).unwrap().into_iter().map(|(due, bot, key)| (due.0, bot, key)).collect();
-        let at = |due, bot: usize, key: &str| (due, bots[bot].clone(), key.to_owned());
-        assert_eq!(times, [at(100, 0, "k"), at(200, 1, "k"), at(400, 0, "other")], "in the order of their times");
+        let at = |due, bot: usize, key: &str| (Timestamp(due), bots[bot].clone(), key.to_owned());
+        assert_eq!(all(&index), [at(100, 0, "k"), at(200, 1, "k"), at(400, 0, "other")], "in the order of their times");
         assert_eq!((asked(&bots[0]), asked(&bots[1])), (vec!["k".into(), "other".into()], vec!["k".to_owned()]));
         ask(&bots[0], "k", None);
         ask(&bots[0], "never", None);
-        assert_eq!((asked(&bots[0]), first(&index.view(), 9).unwrap().len()), (vec!["other".to_owned()], 2));
+        assert_eq!((asked(&bots[0]), all(&index).len()), (vec!["other".to_owned()], 2));
     }
 
     #[test]
@@ -163,7 +219,7 @@ mod tests {
         let later = Wake { due: Timestamp(900), reason: "why".into() };
         index.write(move |tx| set(tx, &ask, "k", Some(&later))).unwrap();
         index.write(move |tx| wake(tx, stale)).unwrap();
-        assert_eq!(first(&index.view(), 9).unwrap(), [(Timestamp(900), bot, "k".to_owned())]);
+        assert_eq!(all(&index), [(Timestamp(900), bot, "k".to_owned())]);
         assert!(index.view().events(0, 9).unwrap().is_empty());
     }
 }

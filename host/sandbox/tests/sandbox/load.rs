@@ -172,6 +172,8 @@ fn a_manifest_that_is_none_or_there_twice_is_refused() {
         let error = load(text);
         assert!(matches!(&error, Error::Manifest(bad) if bad.0.contains(said)), "{text:?}: {error}");
     }
+    let elsewhere = load(&format!("{SAYS}}}").replace("policy@0.1.0", "policy@0.2.0")).to_string();
+    assert!(elsewhere.contains("policy@0.2.0, and this host has tidegate:bot/policy@0.1.0"), "{elsewhere}");
     let good = format!("{SAYS}}}");
     let twice = with_manifest(with_manifest(guest("", ""), &good), &good);
     assert!(sandbox().load(&twice).unwrap_err().to_string().contains("twice"));
