@@ -10,7 +10,10 @@ mod problem;
 mod restores;
 mod saves;
 
-pub use bots::{Bot, BotSpec, Plugin};
+pub use bots::{
+    Amount, Asked, Bot, BotSpec, Candidate, Decision, Difference, Ledger, Letter, Plugin, Previous, Promote, Trial,
+    TrialRequest, Wake,
+};
 pub use checkpoints::{Checkpoint, Pin, PinRequest, PruneAnswer, PruneRequest, Run, Shard, Tier};
 pub use events::Event;
 pub use health::{Health, Readiness};

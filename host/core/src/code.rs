@@ -71,6 +71,10 @@ codes! {
     Stranger = "TG0031", 403, "The request is not for this host, or comes from a web page", "Over TCP, ask for localhost, 127.0.0.1 or [::1]; web pages of other origins are refused.";
     OtherUser = "TG0032", 403, "It is another user's", "Your own saves and restores are yours to end; for a restore leave `into` out: the host makes a directory that only you can read.";
     NotGranted = "TG0033", 409, "The plugin wants more than is granted", "Grant what the detail names, or install another plugin; `tidegate plugin inspect` shows what one wants.";
+    UnknownEvent = "TG0034", 404, "The event is not parked", "`tidegate bots letters BOT` lists those that are.";
+    NotMigrated = "TG0035", 409, "The new version did not take over the state", "The detail is what it said; the version before is still at work, with its state as it was.";
+    NoCandidate = "TG0036", 409, "The bot has no other version", "`tidegate bots show BOT` tells whether one runs beside it, or is kept to go back to.";
+    Busy = "TG0037", 503, "The bot is at work", "Try again in a few seconds.";
 }
 
 impl std::fmt::Display for Code {

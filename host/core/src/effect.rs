@@ -89,6 +89,12 @@ pub enum EffectKind {
         target: TargetName,
         /// Not before this time.
         not_before: Timestamp,
+        /// Give up at this time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+        /// Bytes a second at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rate: Option<u64>,
         /// 0 (last) to 9 (first).
         priority: u8,
     },

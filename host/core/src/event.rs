@@ -42,6 +42,19 @@ pub enum EventKind {
         /// What it said or did.
         fault: String,
     },
+    /// A version of a bot that had taken over failed on one of its first events: the one before is at work again.
+    BotRolledBack {
+        /// The bot.
+        bot: BotName,
+        /// The component that failed.
+        from: Digest,
+        /// The component that is at work from now on.
+        to: Digest,
+        /// The event that it failed on; the place of the bot's cursor if an operator wanted it.
+        at: Seq,
+        /// What it said or did, or who wanted it.
+        fault: String,
+    },
     /// A time has come that a bot asked for; for that bot alone.
     BotWoken {
         /// The bot.
@@ -194,6 +207,7 @@ impl EventKind {
         match self {
             Self::BotStarted { .. } => "bot-started",
             Self::BotQuarantined { .. } => "bot-quarantined",
+            Self::BotRolledBack { .. } => "bot-rolled-back",
             Self::BotWoken { .. } => "bot-woken",
             Self::ShardCommitted { .. } => "shard-committed",
             Self::CheckpointComplete { .. } => "checkpoint-complete",
@@ -214,6 +228,7 @@ impl EventKind {
         match self {
             Self::BotStarted { .. }
             | Self::BotQuarantined { .. }
+            | Self::BotRolledBack { .. }
             | Self::BotWoken { .. }
             | Self::IndexRebuilt { .. } => None,
             Self::ShardCommitted { run, .. }

@@ -59,6 +59,12 @@ pub struct Grants {
     pub pin: Vec<Glob>,
     /// Effects in one event; default = 64, at most 4096.
     pub effects_per_event: Option<u32>,
+    /// Effects in one minute of its events' time; default = 6000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effects_per_minute: Option<u32>,
+    /// Bytes of checkpoints that it may have copied in one day (UTC) of its events' time; default: no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_day: Option<u64>,
     /// Bytes of its state, keys and values; default = 1 MiB, at most 64 MiB.
     pub state_bytes: Option<u64>,
 }
@@ -71,6 +77,11 @@ impl Grants {
     /// Effects in one event.
     pub fn effects_per_event(&self) -> u32 {
         self.effects_per_event.unwrap_or(64).min(4096)
+    }
+
+    /// Effects in one minute.
+    pub fn effects_per_minute(&self) -> u32 {
+        self.effects_per_minute.unwrap_or(6_000)
     }
 
     /// Bytes of state.

@@ -16,6 +16,17 @@ pub struct Surroundings {
     pub being_read: bool,
 }
 
+/// What the guard says to one prune of a plan, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The checkpoint's step.
+    pub step: Step,
+    /// Whether it would be accepted.
+    pub allowed: bool,
+    /// Why, or why not.
+    pub because: String,
+}
+
 /// Why a checkpoint must keep a verified copy, if it must.
 pub fn must_keep(checkpoint: &Checkpoint, around: &Surroundings) -> Option<String> {
     if checkpoint.pinned() {

@@ -70,6 +70,9 @@ pub struct Job {
     pub detail: String,
     /// The place in the journal where it was accepted.
     pub accepted: Seq,
+    /// The place in the journal where it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Seq>,
 }
 
 /// After this many failed tries a job gives up: with the backoff below, after some two days. A weekend's outage of the
@@ -86,7 +89,23 @@ impl Job {
         };
         let (failures, bytes, detail) = Default::default();
         let state = JobState::Queued;
-        Self { id, by, effect, state, created: now, updated: now, not_before, failures, bytes, detail, accepted: at }
+        let (created, updated, accepted, ended) = (now, now, at, None);
+        Self { id, by, effect, state, created, updated, not_before, failures, bytes, detail, accepted, ended }
+    }
+
+    /// Where it stood at a place in the journal: what has not ended by then is queued, whatever it was doing. None if it
+    /// was accepted later.
+    pub fn as_of(&self, place: Seq) -> Option<JobState> {
+        let ended = self.state.ended() && self.ended.is_none_or(|ended| ended <= place);
+        (self.accepted <= place).then_some(if ended { self.state } else { JobState::Queued })
+    }
+
+    /// When it gives up, if it was asked to.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match self.effect.kind {
+            EffectKind::Replicate { deadline, .. } => deadline,
+            _ => None,
+        }
     }
 
     /// Takes in how a try ended.
@@ -107,9 +126,13 @@ impl Job {
                 if self.failures >= TRIES {
                     self.state = JobState::Failed;
                     self.detail = format!("gave up after {TRIES} tries: {why}");
+                } else if self.deadline().is_some_and(|deadline| now >= deadline) {
+                    self.state = JobState::Failed;
+                    self.detail = format!("its deadline has passed: {why}");
                 } else {
                     self.state = JobState::Queued;
-                    self.not_before = now.after(BACKOFF.after(self.failures, self.id.as_str().as_bytes()));
+                    let next = now.after(BACKOFF.after(self.failures, self.id.as_str().as_bytes()));
+                    self.not_before = self.deadline().map_or(next, |deadline| next.min(deadline));
                     self.detail = why;
                 }
             }
@@ -133,7 +156,8 @@ mod tests {
     use super::*;
 
     fn job(step: u64, priority: u8) -> Job {
-        let kind = EffectKind::Replicate { target: "t".parse().unwrap(), not_before: Timestamp(5), priority };
+        let (not_before, deadline, rate) = (Timestamp(5), None, None);
+        let kind = EffectKind::Replicate { target: "t".parse().unwrap(), not_before, deadline, rate, priority };
         let effect = Effect { run: "r".parse().unwrap(), step: step.try_into().unwrap(), kind, reason: "x".into() };
         Job::accept(EffectId::of_operator(u128::from(step)), "operator".into(), effect, Timestamp(1), 1)
     }
@@ -143,6 +167,26 @@ mod tests {
         let mut queue = [job(1, 5), job(3, 5), job(2, 9), job(9, 0)];
         queue.sort_by_key(Job::turn);
         assert_eq!(queue.map(|job| job.effect.step.get()), [2, 3, 1, 9]);
+    }
+
+    #[test]
+    fn a_job_gives_up_at_its_deadline_and_is_tried_once_more_just_before() {
+        let mut job = job(1, 5);
+        let EffectKind::Replicate { deadline, .. } = &mut job.effect.kind else { unreachable!() };
+        *deadline = Some(Timestamp(1_000));
+        job.conclude(Outcome::Retry("down".into()), Timestamp(900));
+        assert_eq!((job.state, job.not_before), (JobState::Queued, Timestamp(1_000)));
+        job.conclude(Outcome::Retry("down".into()), Timestamp(1_000));
+        assert_eq!((job.state, job.detail.as_str()), (JobState::Failed, "its deadline has passed: down"));
+    }
+
+    #[test]
+    fn the_past_of_a_job_knows_nothing_of_its_end() {
+        let mut job = job(1, 5);
+        assert_eq!((job.as_of(0), job.as_of(1)), (None, Some(JobState::Queued)));
+        job.conclude(Outcome::Failed("gone".into()), Timestamp(9));
+        job.ended = Some(7);
+        assert_eq!((job.as_of(6), job.as_of(7)), (Some(JobState::Queued), Some(JobState::Failed)));
     }
 
     #[test]

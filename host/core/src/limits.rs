@@ -41,6 +41,10 @@ pub const STATE_KEY_BYTES: usize = 256;
 pub const WAKES: usize = 256;
 /// How long ahead a bot can ask to be woken, nanoseconds: 400 days.
 pub const WAKE_AHEAD: u64 = 400 * 24 * 3600 * 1_000_000_000;
+/// Numbers that one bot may keep for dashboards.
+pub const BOT_METRICS: usize = 32;
+/// The lowest rate that a copy can be held to, bytes a second.
+pub const RATE_BYTES: u64 = 64 << 10;
 /// Bytes that a bot draws in one call.
 pub const RANDOM_BYTES: u32 = 4096;
 /// Bytes of a state value of a bot.

@@ -41,8 +41,9 @@ impl Want {
         match (interface, function) {
             ("checkpoints", "runs" | "list-checkpoints" | "get-checkpoint") => Some(Self::Read),
             ("checkpoints", "pin" | "unpin") => Some(Self::Pin),
-            ("checkpoints", "prune") => Some(Self::Prune),
-            ("replication", _) => Some(Self::Replicate),
+            ("checkpoints", "prune" | "plan-prune") => Some(Self::Prune),
+            // To ask after one's own effects, and to call them off, takes nothing.
+            ("replication", "replicate") => Some(Self::Replicate),
             ("state", _) => Some(Self::State),
             _ => None,
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The class of a refusal; the same words as `refusal` in `wit/types.wit`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// The operator did not grant this.
@@ -20,6 +20,8 @@ pub enum Why {
     Invalid,
     /// Not now; later may succeed.
     Unavailable,
+    /// Under a lease that is over.
+    StaleToken,
 }
 
 /// A refusal with its reason.

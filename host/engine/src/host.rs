@@ -93,6 +93,7 @@ impl Host {
         host.start_bots().await?;
         host.spawn(crate::jobs::run(host.clone()));
         host.spawn(crate::bots::wake(host.clone()));
+        host.spawn(crate::bots::restart(host.clone()));
         host.spawn(reap(host.clone()));
         host.spawn(crate::maintain::run(host.clone()));
         Ok(host)

@@ -1,4 +1,4 @@
-use tidegate_core::{Checkpoint, RunName, Step, guard};
+use tidegate_core::{Checkpoint, RunName, Seq, Step, guard};
 use tidegate_store::{Tx, View};
 
 use crate::Host;
@@ -15,6 +15,15 @@ impl Newest {
     pub(crate) fn in_view(view: &View, run: &RunName) -> tidegate_store::Result<Self> {
         let complete = view.newest(run, Checkpoint::restorable)?.map(|it| it.step);
         Ok(Self { complete, verified: view.newest(run, Checkpoint::safe)?.map(|it| it.step) })
+    }
+
+    /// As they were at a place in the journal.
+    pub(crate) fn as_of(view: &View, run: &RunName, place: Seq) -> tidegate_store::Result<Self> {
+        let then = |is: fn(&Checkpoint) -> bool| {
+            let found = view.newest(run, |checkpoint| checkpoint.as_of(place).is_some_and(|then| is(&then)));
+            found.map(|found| found.map(|checkpoint| checkpoint.step))
+        };
+        Ok(Self { complete: then(Checkpoint::restorable)?, verified: then(Checkpoint::safe)? })
     }
 
     /// As they will be with the changes of the same group.

@@ -33,6 +33,7 @@ mod layout;
 mod local;
 mod marker;
 mod options;
+mod pace;
 mod progress;
 mod restore;
 mod retry;

@@ -7,6 +7,8 @@ use std::sync::{
 
 use tokio_util::sync::CancellationToken;
 
+use crate::pace::Pace;
+
 /// Shared between the work and who watches it. Clones are the same progress.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<Inner>);
@@ -16,12 +18,25 @@ struct Inner {
     total: AtomicU64,
     done: AtomicU64,
     cancel: CancellationToken,
+    pace: Option<Pace>,
 }
 
 impl Progress {
     /// Nothing done yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing done yet; uploads move so many bytes a second at most, on average, in whole parts. None: as fast as it goes.
+    pub fn at_most(rate: Option<u64>) -> Self {
+        Self(Arc::new(Inner { pace: rate.map(Pace::new), ..Inner::default() }))
+    }
+
+    /// Waits for the turn of a piece of so many bytes.
+    pub(crate) async fn turn(&self, bytes: u64) {
+        if let Some(pace) = &self.0.pace {
+            pace.turn(bytes).await;
+        }
     }
 
     /// Bytes of the whole work; zero before it has begun.

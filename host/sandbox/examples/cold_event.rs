@@ -7,7 +7,7 @@
 
 use std::{any::Any, env, fs, hint::black_box, path::Path, time::Instant};
 
-use tidegate_core::{Checkpoint, Effect, EffectId, Event, EventKind, Refusal, RunName, Step, Timestamp};
+use tidegate_core::{Effect, EffectId, Event, EventKind, Refusal, Step, Timestamp};
 use tidegate_sandbox::{Calls, Options, Sandbox};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
@@ -22,40 +22,9 @@ const WARM_UP: usize = 2_000;
 struct Collect(Vec<Effect>);
 
 impl Calls for Collect {
-    fn runs(&mut self, _: Option<RunName>) -> Result<Vec<RunName>, Refusal> {
-        Ok(Vec::new())
-    }
-    fn list(&mut self, _: RunName, _: Option<Step>, _: u32) -> Result<(Vec<Checkpoint>, Option<Step>), Refusal> {
-        Ok((Vec::new(), None))
-    }
-    fn get(&mut self, _: RunName, _: Step) -> Result<Option<Checkpoint>, Refusal> {
-        Ok(None)
-    }
     fn effect(&mut self, effect: Effect) -> Result<EffectId, Refusal> {
         self.0.push(effect);
         Ok(EffectId::of_operator(7))
-    }
-    fn state_get(&mut self, _: &str) -> Result<Option<Vec<u8>>, Refusal> {
-        Ok(None)
-    }
-    fn state_set(&mut self, _: &str, _: Vec<u8>) -> Result<(), Refusal> {
-        Ok(())
-    }
-    fn state_delete(&mut self, _: &str) -> Result<(), Refusal> {
-        Ok(())
-    }
-    fn state_keys(&mut self, _: &str, _: Option<&str>, _: u32) -> Result<Vec<String>, Refusal> {
-        Ok(Vec::new())
-    }
-    fn wake_at(&mut self, _: Timestamp, _: &str, _: String) -> Result<(), Refusal> {
-        Ok(())
-    }
-    fn cancel_wake(&mut self, _: &str) -> Result<(), Refusal> {
-        Ok(())
-    }
-    fn random(&mut self, into: &mut [u8]) -> Result<(), Refusal> {
-        into.fill(4);
-        Ok(())
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self

@@ -7,3 +7,13 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
     trappable_error_type: { "tidegate:bot/types.refusal" => crate::guest::Stop },
 });
+
+/// The contract as it was at 0.1, which components are still taken for.
+pub(crate) mod v0_1 {
+    wasmtime::component::bindgen!({
+        path: "../../wit/v0.1",
+        world: "policy",
+        imports: { default: trappable },
+        trappable_error_type: { "tidegate:bot/types.refusal" => crate::guest::Stop },
+    });
+}

@@ -1,6 +1,6 @@
 //! From what a guest says to what the domain accepts: every value is checked here, and refused in words.
 
-use tidegate_core::{Refusal, RunName, Step, TargetName, Timestamp, Why, limits};
+use tidegate_core::{EffectId, Refusal, RunName, Step, TargetName, Timestamp, Why, limits};
 
 use crate::guest::Stop;
 
@@ -70,6 +70,66 @@ pub(crate) fn value(value: Vec<u8>) -> Result<Vec<u8>, Stop> {
 pub(crate) fn ahead(time: Timestamp, now: Timestamp) -> Result<Timestamp, Stop> {
     let ok = time.0 <= now.0.saturating_add(limits::WAKE_AHEAD);
     if ok { Ok(time) } else { Err(invalid("a bot is woken at most 400 days ahead")) }
+}
+
+/// A time after which a job gives up: not before it may start.
+pub(crate) fn until(deadline: Option<u64>, not_before: Timestamp) -> Result<Option<Timestamp>, Stop> {
+    match deadline.map(Timestamp) {
+        Some(deadline) if deadline < not_before => Err(invalid("the deadline is before `not-before`")),
+        deadline => Ok(deadline),
+    }
+}
+
+/// Bytes a second: 64 KiB or more.
+pub(crate) fn rate(rate: Option<u64>) -> Result<Option<u64>, Stop> {
+    match rate {
+        Some(rate) if rate < limits::RATE_BYTES => {
+            Err(invalid(format_args!("a rate is {} bytes a second or more, not {rate}", limits::RATE_BYTES)))
+        }
+        rate => Ok(rate),
+    }
+}
+
+/// The name of an encoding. Only raw bytes so far.
+pub(crate) fn encoding(encoding: Option<&str>) -> Result<(), Stop> {
+    match encoding {
+        None | Some("raw") => Ok(()),
+        Some(other) => Err(invalid(format_args!("this host knows the encoding `raw`, not {:?}", shortened(other, 32)))),
+    }
+}
+
+/// The id of an effect.
+pub(crate) fn effect(id: String) -> Result<EffectId, Stop> {
+    EffectId::try_from(id).map_err(invalid)
+}
+
+/// Steps of a plan: 1 to 256.
+pub(crate) fn steps(steps: Vec<u64>) -> Result<Vec<Step>, Stop> {
+    if steps.is_empty() || steps.len() > PAGE as usize {
+        return Err(invalid(format_args!("a plan has 1 to {PAGE} steps, not {}", steps.len())));
+    }
+    steps.into_iter().map(step).collect()
+}
+
+/// The name of a number: 1 to 64 of `a-z 0-9 _`, starting with a letter.
+pub(crate) fn metric(name: &str) -> Result<&str, Stop> {
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+    let good = name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64;
+    if good { Ok(name) } else { Err(invalid("a metric's name is 1 to 64 of a-z 0-9 _, starting with a letter")) }
+}
+
+/// A number that can be shown and summed.
+pub(crate) fn finite(value: f64) -> Result<f64, Stop> {
+    if value.is_finite() { Ok(value) } else { Err(invalid(format_args!("a metric is a finite number, not {value}"))) }
+}
+
+/// What a number that only grows grows by.
+pub(crate) fn grown(by: f64) -> Result<f64, Stop> {
+    if by.is_finite() && by >= 0.0 {
+        Ok(by)
+    } else {
+        Err(invalid(format_args!("a metric grows by 0 or more, not {by}")))
+    }
 }
 
 /// How many bytes are drawn: 1 to 4096.

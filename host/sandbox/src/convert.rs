@@ -1,14 +1,13 @@
-//! From the domain's words to the contract's.
+//! From the domain's words to a contract's: compiled once for each version whose words have these shapes, with the types of
+//! the module that it stands in.
 
 use tidegate_core as core;
 
-use crate::{
-    bindings::tidegate::bot::types::{
-        Checkpoint, CheckpointRef, Corruption, Event, JobOutcome, Metric, Occurrence, Pruned, Replicated, ShardRef,
-        Tier, Wake,
-    },
-    bounds::shortened,
+use super::types::{
+    Checkpoint, CheckpointRef, Corruption, Event, JobOutcome, Metric, Occurrence, Pruned, Replicated, ShardRef, Tier,
+    Wake,
 };
+use crate::bounds::shortened;
 
 /// Bytes of a job's last word.
 const DETAIL_BYTES: usize = 1024;
@@ -64,6 +63,7 @@ fn occurrence(kind: &core::EventKind) -> Option<Occurrence> {
             Occurrence::ShardCorrupt(Corruption { run: name(run), step: step.get(), rank, tier })
         }
         Kind::BotQuarantined { .. }
+        | Kind::BotRolledBack { .. }
         | Kind::CheckpointFound { .. }
         | Kind::IndexRebuilt { .. }
         | Kind::Pinned { .. }

@@ -26,6 +26,7 @@ pub(crate) fn build(options: &Options) -> Result<Engine, Error> {
     config
         .concurrency_support(false)
         .epoch_interruption(true)
+        .consume_fuel(options.fuel.is_some())
         .max_wasm_stack(options.stack_bytes)
         .memory_init_cow(true)
         .cranelift_opt_level(OptLevel::Speed)

@@ -35,8 +35,8 @@ pub enum Error {
     Version {
         /// The version that the component imports.
         wants: String,
-        /// The only version that is accepted.
-        offers: &'static str,
+        /// The versions that are accepted.
+        offers: String,
     },
     /// Wants more than the world has.
     #[error("imports {0}, which the world tidegate:bot/policy does not have: a plugin can use nothing else")]

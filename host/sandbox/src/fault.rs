@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::{bounds::shortened, budget::OverBudget, meter::Meter};
+use crate::{Options, bounds::shortened, budget::OverBudget, meter::Meter};
 
 /// How a call into a bot failed. In every case nothing that it asked for counts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum Fault {
     /// It ran longer than its deadline.
     #[error("ran longer than {0:?} and was stopped")]
     TimedOut(Duration),
+    /// It used up its instructions.
+    #[error("used more than {0} units of fuel and was stopped")]
+    OutOfFuel(u64),
     /// It needed more memory than it may have; in bytes.
     #[error("needs more than {0} bytes of memory")]
     OutOfMemory(usize),
@@ -35,12 +38,13 @@ pub enum Fault {
 
 impl Fault {
     /// What an error of wasmtime means. `meter` knows whether memory was denied before.
-    pub(crate) fn of(error: &wasmtime::Error, deadline: Duration, meter: &Meter) -> Self {
+    pub(crate) fn of(error: &wasmtime::Error, options: &Options, meter: &Meter) -> Self {
         if let Some(over) = error.downcast_ref::<OverBudget>() {
             return Self::OverBudget(over.to_string());
         }
         match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => Self::TimedOut(deadline),
+            Some(Trap::Interrupt) => Self::TimedOut(options.deadline),
+            Some(Trap::OutOfFuel) => Self::OutOfFuel(options.fuel.unwrap_or_default()),
             Some(Trap::StackOverflow) => Self::StackOverflow,
             // A guest that was denied memory ends in whatever its language does then.
             _ if meter.denied() => Self::OutOfMemory(meter.most()),

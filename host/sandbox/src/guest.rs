@@ -44,8 +44,9 @@ impl From<wasmtime::Error> for Stop {
 impl Guest {
     /// For one event at `now`.
     pub(crate) fn new(calls: Box<dyn Calls>, now: Timestamp, options: &Options) -> Self {
+        let logs = Logs::new(calls.log_lines());
         let (meter, budget) = (Meter::new(options.memory_bytes), Budget::new(options));
-        Self { calls, now, meter, budget, logs: Logs::default(), effects: 0 }
+        Self { calls, now, meter, budget, logs, effects: 0 }
     }
 
     /// Takes a call with so many bytes of strings and lists from the budget. Every host function does so first.

@@ -9,7 +9,8 @@
 //!
 //! | danger | bound |
 //! | --- | --- |
-//! | loops, also at start | an epoch deadline over instantiation and handler together |
+//! | loops, also at start | fuel, and an epoch deadline, over instantiation and handler together |
+//! | a host call that takes long | it is told the deadline and gives up after it |
 //! | memory and tables | one sum over all of an instance's memories and tables |
 //! | deep recursion | the size of the WebAssembly stack |
 //! | a flood of calls or of bytes in them | a budget of calls and of bytes for each event, a cap for each call |
@@ -24,11 +25,13 @@
 //! # Ok(()) }
 //! ```
 
+#![allow(clippy::duplicate_mod, reason = "`convert.rs` is written once for the types of every version")]
+
 mod bindings;
 mod bounds;
 mod budget;
 mod calls;
-mod convert;
+mod deadline;
 mod engine;
 mod error;
 mod fault;
@@ -41,9 +44,12 @@ mod permits;
 mod plugin;
 mod sandbox;
 mod ticker;
+mod v0_1;
 mod world;
+mod worlds;
 
-pub use calls::Calls;
+pub use calls::{Calls, MetricChange};
+pub use deadline::Deadline;
 pub use error::Error;
 pub use fault::Fault;
 pub use logs::{Level, LogLine};
@@ -51,4 +57,4 @@ pub use manifest::read as manifest;
 pub use options::Options;
 pub use plugin::{About, Handled, Plugin, Usage};
 pub use sandbox::Sandbox;
-pub use world::VERSION;
+pub use world::{VERSION, VERSIONS};

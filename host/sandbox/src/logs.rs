@@ -2,8 +2,6 @@
 
 use crate::bounds::{printable, shortened};
 
-/// Lines of one event that are kept.
-const LINES: usize = 64;
 /// Bytes of one line.
 const LINE_BYTES: usize = 1024;
 
@@ -42,18 +40,24 @@ pub struct LogLine {
 }
 
 /// The lines of one event.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Logs {
-    /// What is kept: the first 64.
+    most: usize,
+    /// What is kept: the first of them.
     pub(crate) lines: Vec<LogLine>,
     /// How many are not.
     pub(crate) dropped: u64,
 }
 
 impl Logs {
+    /// So many lines are kept.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, lines: Vec::new(), dropped: 0 }
+    }
+
     /// Takes a line, or counts it.
     pub(crate) fn push(&mut self, level: Level, message: &str) {
-        if self.lines.len() >= LINES {
+        if self.lines.len() >= self.most {
             self.dropped += 1;
             return;
         }
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn lines_are_cut_cleaned_and_counted() {
-        let mut logs = Logs::default();
+        let mut logs = Logs::new(64);
         logs.push(Level::Info, "a\x1b[2Jb\n");
         assert_eq!(logs.lines[0].message, "a\u{fffd}[2Jb\u{fffd}");
         for _ in 0..100 {

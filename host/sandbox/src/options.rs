@@ -15,6 +15,10 @@ pub struct Options {
     /// How long one call into a bot may take, instantiation and start functions included. It is noticed at the next
     /// tick, and after a host call that is under way. Default = 1 s.
     pub deadline: Duration,
+    /// Instructions, about, of one call into a bot: what ends a bot that works too long at the same place on every machine,
+    /// in a replay too, where the deadline depends on how busy this one is. Counting costs some percent of a bot's own
+    /// work; none leaves it out, and what is used is then not known. Default = 200 million, a few tenths of a second.
+    pub fuel: Option<u64>,
     /// How often the deadline is looked at while a bot runs. Default = 10 ms.
     pub tick: Duration,
     /// Bytes of stack for WebAssembly frames. Default = 512 KiB.
@@ -36,6 +40,7 @@ impl Default for Options {
             instances: 64,
             memory_bytes: 64 << 20,
             deadline: Duration::from_secs(1),
+            fuel: Some(200_000_000),
             tick: Duration::from_millis(10),
             stack_bytes: 512 << 10,
             host_calls: 16_384,

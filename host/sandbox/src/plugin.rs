@@ -1,17 +1,21 @@
 //! A loaded component, and one event through it.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tidegate_core::{Digest, Event, PluginManifest, Timestamp, Want};
 use wasmtime::Store;
 
 use crate::{
     Calls, Fault, LogLine, Sandbox,
-    bindings::{Policy, PolicyPre},
     bounds::{printable, shortened},
     calls::NoCalls,
-    convert,
     guest::Guest,
+    worlds::{Call, Ready},
 };
 
 /// Bytes of a bot's own error.
@@ -21,7 +25,7 @@ const ERROR_BYTES: usize = 4096;
 #[derive(Clone)]
 pub struct Plugin {
     sandbox: Sandbox,
-    pre: PolicyPre<Guest>,
+    ready: Ready,
     about: Arc<About>,
 }
 
@@ -34,6 +38,10 @@ pub struct About {
     pub manifest: Option<PluginManifest>,
     /// What its imports can do.
     pub used: BTreeSet<Want>,
+    /// The world that it was made for, such as `tidegate:bot/policy@0.2.0`.
+    pub world: String,
+    /// Whether it looks after its own state when it takes over from another version.
+    pub migrates: bool,
 }
 
 /// How one event went.
@@ -51,6 +59,10 @@ pub struct Handled {
 /// What one event used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// Instructions, about; 0 where they are not counted.
+    pub fuel: u64,
+    /// How long it took, host calls included, without the wait for a place in the pool.
+    pub wall: Duration,
     /// Bytes of memories and tables, at the end and so at most.
     pub memory_bytes: u64,
     /// Host calls, log lines apart.
@@ -59,7 +71,7 @@ pub struct Usage {
     pub host_bytes: u64,
     /// Effects that were accepted.
     pub effects: u32,
-    /// Log lines beyond the 64 that are kept.
+    /// Log lines beyond those that are kept.
     pub dropped_lines: u64,
 }
 
@@ -77,8 +89,8 @@ impl fmt::Debug for Handled {
 }
 
 impl Plugin {
-    pub(crate) fn new(sandbox: Sandbox, pre: PolicyPre<Guest>, about: Arc<About>) -> Self {
-        Self { sandbox, pre, about }
+    pub(crate) fn new(sandbox: Sandbox, ready: Ready, about: Arc<About>) -> Self {
+        Self { sandbox, ready, about }
     }
 
     /// The digest of the component's bytes.
@@ -96,9 +108,7 @@ impl Plugin {
     /// # Errors
     /// [`Fault::Error`] with the component's words if it does not take them; the others as in [`Plugin::handle`].
     pub fn configure(&self, settings: &str) -> Result<(), Fault> {
-        let (_, result) =
-            self.run(Box::new(NoCalls), Timestamp::default(), |policy, store| policy.call_configure(store, settings));
-        result
+        self.run(Box::new(NoCalls), Timestamp::default(), Call::Configure { settings }).result
     }
 
     /// Lets the component decide about one event, in a fresh instance. Blocks the thread: for a place in the pool, then
@@ -106,11 +116,47 @@ impl Plugin {
     ///
     /// What `calls` has taken in counts only if the result is `Ok`. A fault leaves nothing behind in the sandbox.
     pub fn handle(&self, calls: Box<dyn Calls>, event: &Event, settings: &str) -> Handled {
-        let Some(told) = convert::event(event) else {
+        if !self.ready.tells(event) {
             return Handled { calls, result: Ok(()), logs: Vec::new(), usage: Usage::default() };
+        }
+        self.run(calls, event.time, Call::Handle { event, settings })
+    }
+
+    /// Lets the component bring the state of another version, which `calls` gives access to, into its own form. One that
+    /// has no such function ([`About::migrates`]) takes the state as it is.
+    pub fn migrate(&self, calls: Box<dyn Calls>, now: Timestamp, from: &str, settings: &str) -> Handled {
+        if !self.about.migrates {
+            return Handled { calls, result: Ok(()), logs: Vec::new(), usage: Usage::default() };
+        }
+        self.run(calls, now, Call::Migrate { from, settings })
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "how long it took is for the ledger, and no bot sees it")]
+    fn run(&self, mut calls: Box<dyn Calls>, now: Timestamp, call: Call<'_>) -> Handled {
+        let inner = &*self.sandbox.0;
+        let options = &inner.options;
+        let _permit = inner.permits.acquire();
+        let _running = inner.ticker.enter();
+        let started = Instant::now();
+        calls.begin(inner.ticker.deadline(ticks(options)));
+        let mut store = Store::new(&inner.engine, Guest::new(calls, now, options));
+        store.limiter(|guest| &mut guest.meter);
+        store.set_epoch_deadline(ticks(options));
+        store.set_hostcall_fuel(options.bytes_per_call);
+        let outcome = match options.fuel {
+            Some(fuel) => store.set_fuel(fuel).and_then(|()| self.ready.call(&mut store, call)),
+            None => self.ready.call(&mut store, call),
         };
-        let (guest, result) = self.run(calls, event.time, |policy, store| policy.call_handle(store, &told, settings));
+        let fuel = options.fuel.map_or(0, |given| given.saturating_sub(store.get_fuel().unwrap_or(given)));
+        let result = match outcome {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(said)) => Err(Fault::Error(printable(&shortened(&said, ERROR_BYTES)))),
+            Err(error) => Err(Fault::of(&error, options, &store.data().meter)),
+        };
+        let guest = store.into_data();
         let usage = Usage {
+            fuel,
+            wall: started.elapsed(),
             memory_bytes: guest.meter.used() as u64,
             host_calls: guest.budget.calls_made(),
             host_bytes: guest.budget.bytes_spent() as u64,
@@ -118,29 +164,6 @@ impl Plugin {
             dropped_lines: guest.logs.dropped,
         };
         Handled { calls: guest.calls, result, logs: guest.logs.lines, usage }
-    }
-
-    fn run(
-        &self,
-        calls: Box<dyn Calls>,
-        now: Timestamp,
-        call: impl FnOnce(&Policy, &mut Store<Guest>) -> wasmtime::Result<Result<(), String>>,
-    ) -> (Guest, Result<(), Fault>) {
-        let inner = &*self.sandbox.0;
-        let options = &inner.options;
-        let _permit = inner.permits.acquire();
-        let _running = inner.ticker.enter();
-        let mut store = Store::new(&inner.engine, Guest::new(calls, now, options));
-        store.limiter(|guest| &mut guest.meter);
-        store.set_epoch_deadline(ticks(options));
-        store.set_hostcall_fuel(options.bytes_per_call);
-        let outcome = self.pre.instantiate(&mut store).and_then(|policy| call(&policy, &mut store));
-        let result = match outcome {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(said)) => Err(Fault::Error(printable(&shortened(&said, ERROR_BYTES)))),
-            Err(error) => Err(Fault::of(&error, options.deadline, &store.data().meter)),
-        };
-        (store.into_data(), result)
     }
 }
 

@@ -5,18 +5,11 @@ use std::{fmt, sync::Arc};
 use tidegate_core::Digest;
 use wasmtime::{
     Engine,
-    component::{Component, HasSelf, Linker},
+    component::{Component, Linker},
 };
 
 use crate::{
-    About, Error, Options, Plugin,
-    bindings::{Policy, PolicyPre},
-    engine,
-    guest::Guest,
-    manifest,
-    permits::Permits,
-    ticker::Ticker,
-    world,
+    About, Error, Options, Plugin, engine, guest::Guest, manifest, permits::Permits, ticker::Ticker, world, worlds,
 };
 
 /// Runs bots. Cheap to clone; all clones share one pool.
@@ -46,7 +39,7 @@ impl Sandbox {
         let failed = |error: &dyn fmt::Display| Error::Engine(error.to_string());
         let engine = engine::build(&options)?;
         let mut linker = Linker::new(&engine);
-        Policy::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(|e| failed(&e))?;
+        worlds::link(&mut linker).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(engine.weak(), options.tick).map_err(|e| failed(&e))?;
         let permits = Permits::new(options.instances);
         Ok(Self(Arc::new(Inner { engine, options, ticker, permits, linker })))
@@ -62,7 +55,8 @@ impl Sandbox {
         world::check_header(bytes, inner.options.component_bytes)?;
         let component =
             Component::from_binary(&inner.engine, bytes).map_err(|error| Error::Invalid(format!("{error:#}")))?;
-        let used = world::check(&component)?;
+        let checked = world::check(&component)?;
+        let used = checked.used;
         let manifest = manifest::read(bytes)?;
         let undeclared =
             manifest.as_ref().map(|manifest| manifest.undeclared(used.iter().copied())).unwrap_or_default();
@@ -72,9 +66,10 @@ impl Sandbox {
         if !undeclared.is_empty() {
             return Err(Error::Undeclared(undeclared));
         }
-        let pre = inner.linker.instantiate_pre(&component).and_then(PolicyPre::new);
-        let pre = pre.map_err(|error| Error::World(format!("{error:#}")))?;
-        let about = About { digest: Digest::of(bytes), manifest, used };
-        Ok(Plugin::new(self.clone(), pre, Arc::new(about)))
+        let ready = inner.linker.instantiate_pre(&component).and_then(|pre| checked.world.ready(pre));
+        let ready = ready.map_err(|error| Error::World(format!("{error:#}")))?;
+        let (world, migrates) = (checked.world.name(), checked.migrates);
+        let about = About { digest: Digest::of(bytes), manifest, used, world, migrates };
+        Ok(Plugin::new(self.clone(), ready, Arc::new(about)))
     }
 }

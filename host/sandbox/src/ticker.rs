@@ -3,13 +3,15 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
     },
     thread::{self, Thread},
     time::Duration,
 };
 
 use wasmtime::EngineWeak;
+
+use crate::Deadline;
 
 /// After so many ticks without work the thread goes to sleep: an idle host is not woken a hundred times a second.
 const LINGER: u32 = 100;
@@ -23,6 +25,8 @@ pub(crate) struct Ticker {
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Ticks so far, for deadlines of host calls.
+    ticks: Arc<AtomicU64>,
     running: AtomicU32,
     asleep: AtomicBool,
     stopped: AtomicBool,
@@ -39,6 +43,11 @@ impl Ticker {
         let theirs = shared.clone();
         let thread = thread::Builder::new().name("tidegate-epoch".into()).spawn(move || run(&theirs, &engine, tick))?;
         Ok(Self { shared, thread: thread.thread().clone() })
+    }
+
+    /// So many ticks from now, while somebody runs.
+    pub(crate) fn deadline(&self, ticks: u64) -> Deadline {
+        Deadline::after(&self.shared.ticks, ticks)
     }
 
     /// From now on the epochs pass.
@@ -70,7 +79,10 @@ fn run(shared: &Shared, engine: &EngineWeak, tick: Duration) {
     while !shared.stopped.load(SeqCst) {
         thread::park_timeout(tick);
         match engine.upgrade() {
-            Some(engine) => engine.increment_epoch(),
+            Some(engine) => {
+                engine.increment_epoch();
+                shared.ticks.fetch_add(1, SeqCst);
+            }
             None => return,
         }
         idle = if shared.running.load(SeqCst) == 0 { idle + 1 } else { 0 };

@@ -1,4 +1,4 @@
-//! Whether a component is one of ours: exactly the world `tidegate:bot/policy`, in exactly this version.
+//! Whether a component is one of ours: exactly the world `tidegate:bot/policy`, in exactly a version that is known here.
 //!
 //! wasmtime's linker takes any version that semver calls compatible, and a component that imports nothing but exports
 //! less. Both would fail later and less clearly, so the names are compared here.
@@ -8,21 +8,54 @@ use std::collections::BTreeSet;
 use tidegate_core::Want;
 use wasmtime::component::{Component, types::ComponentItem};
 
-use crate::{Error, bindings::tidegate::bot::types::Event};
+use crate::{
+    Error,
+    bindings::{tidegate::bot::types::Event, v0_1::tidegate::bot::types::Event as OldEvent},
+    worlds::World,
+};
 
-/// The version of the package `tidegate:bot` that this host offers.
-pub const VERSION: &str = "0.1.0";
+/// The version of the package `tidegate:bot` that the SDK of this host is for.
+pub const VERSION: &str = "0.2.0";
+/// The versions that this host runs, newest first.
+pub const VERSIONS: [&str; 2] = [VERSION, "0.1.0"];
 
 const PACKAGE: &str = "tidegate:bot/";
-const INTERFACES: [&str; 8] = ["types", "checkpoints", "replication", "state", "schedule", "clock", "random", "log"];
+const INTERFACES: [&str; 9] =
+    ["types", "checkpoints", "replication", "state", "schedule", "clock", "random", "log", "metrics"];
+
+impl World {
+    fn of(version: &str) -> Option<Self> {
+        match version {
+            VERSION => Some(Self::Now),
+            "0.1.0" => Some(Self::V0_1),
+            _ => None,
+        }
+    }
+
+    fn version(self) -> &'static str {
+        match self {
+            Self::Now => VERSION,
+            Self::V0_1 => "0.1.0",
+        }
+    }
+
+    /// Its full name.
+    pub(crate) fn name(self) -> String {
+        format!("{PACKAGE}policy@{}", self.version())
+    }
+
+    fn has(self, interface: &str) -> bool {
+        INTERFACES.contains(&interface) && (self == Self::Now || interface != "metrics")
+    }
+}
 
 /// The worlds that a manifest names.
 pub(crate) fn check_worlds(named: &[String]) -> Result<(), Error> {
-    let ours = format!("{PACKAGE}policy@{VERSION}");
-    if named.contains(&ours) {
+    let ours = VERSIONS.map(|version| format!("{PACKAGE}policy@{version}"));
+    if named.iter().any(|world| ours.contains(world)) {
         return Ok(());
     }
-    Err(Error::World(format!("its manifest names {}, and this host has {ours}", named.join(", "))))
+    Err(Error::World(format!("its manifest names {}, and this host has {}", named.join(", "), ours.join(", "))))
 }
 
 /// The preamble of a component, and of a core module: `\0asm`, version, layer.
@@ -47,12 +80,24 @@ pub(crate) fn check_header(bytes: &[u8], max: usize) -> Result<(), Error> {
     }
 }
 
-/// Imports and exports. Returns what the imports can do.
-pub(crate) fn check(component: &Component) -> Result<BTreeSet<Want>, Error> {
+/// What a component is, by its imports and exports.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) world: World,
+    /// What the imports can do.
+    pub(crate) used: BTreeSet<Want>,
+    pub(crate) migrates: bool,
+}
+
+/// Imports and exports.
+pub(crate) fn check(component: &Component) -> Result<Checked, Error> {
     let (engine, ty) = (component.engine(), component.component_type());
-    let mut used = BTreeSet::new();
+    let (mut used, mut world) = (BTreeSet::new(), None);
     for (name, import) in ty.imports(engine) {
-        let interface = check_import(name)?;
+        let (interface, of) = check_import(name)?;
+        if *world.get_or_insert(of) != of {
+            return Err(Error::World("it imports the contract in two versions".into()));
+        }
         // Only the functions that the component calls are among its imports.
         if let ComponentItem::ComponentInstance(functions) = import.ty {
             used.extend(functions.exports(engine).filter_map(|(function, _)| Want::of(interface, function)));
@@ -68,18 +113,31 @@ pub(crate) fn check(component: &Component) -> Result<BTreeSet<Want>, Error> {
     let scope = ty.instance_type();
     let (configure, handle) = (exported("configure")?, exported("handle")?);
     of_type("configure", configure.typecheck::<(&str,), (Result<(), String>,)>(&scope))?;
-    of_type("handle", handle.typecheck::<(&Event, &str), (Result<(), String>,)>(&scope))?;
-    Ok(used)
+    let now = handle.typecheck::<(&Event, &str), (Result<(), String>,)>(&scope);
+    // One that imports nothing is told apart by the events that it takes; where they are the same it is of today's.
+    let world = world.unwrap_or_else(|| match &now {
+        Err(_) if handle.typecheck::<(&OldEvent, &str), (Result<(), String>,)>(&scope).is_ok() => World::V0_1,
+        _ => World::Now,
+    });
+    match world {
+        World::Now => of_type("handle", now)?,
+        World::V0_1 => of_type("handle", handle.typecheck::<(&OldEvent, &str), (Result<(), String>,)>(&scope))?,
+    }
+    let migrates = world == World::Now && ty.get_export(engine, "migrate").is_some();
+    if migrates {
+        let migrate = exported("migrate")?;
+        of_type("migrate", migrate.typecheck::<(&str, &str), (Result<(), String>,)>(&scope))?;
+    }
+    Ok(Checked { world, used, migrates })
 }
 
-fn check_import(name: &str) -> Result<&str, Error> {
+fn check_import(name: &str) -> Result<(&str, World), Error> {
     let Some((interface, version)) = name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@')) else {
         return Err(Error::Import(name.to_owned()));
     };
-    if version != VERSION {
-        return Err(Error::Version { wants: version.to_owned(), offers: VERSION });
-    }
-    if INTERFACES.contains(&interface) { Ok(interface) } else { Err(Error::Import(name.to_owned())) }
+    let world = World::of(version)
+        .ok_or_else(|| Error::Version { wants: version.to_owned(), offers: VERSIONS.join(" and ") })?;
+    if world.has(interface) { Ok((interface, world)) } else { Err(Error::Import(name.to_owned())) }
 }
 
 #[cfg(test)]
@@ -88,20 +146,32 @@ mod tests {
 
     #[test]
     fn the_version_is_that_of_the_contract() {
-        let contract = include_str!("../../../wit/policy.wit");
-        assert!(contract.starts_with(&format!("package tidegate:bot@{VERSION};")));
-        for interface in INTERFACES {
-            assert!(contract.contains(&format!("  import {interface};")), "{interface}");
+        let contracts = [include_str!("../../../wit/policy.wit"), include_str!("../../../wit/v0.1/policy.wit")];
+        for (contract, version) in contracts.into_iter().zip(VERSIONS) {
+            assert!(contract.starts_with(&format!("package tidegate:bot@{version};")));
+            let world = World::of(version).unwrap();
+            for interface in INTERFACES {
+                let has = contract.contains(&format!("  import {interface};"));
+                assert_eq!(has, world.has(interface), "{version} {interface}");
+            }
         }
     }
 
     #[test]
     fn imports_match_by_name_and_exact_version() {
-        assert_eq!(check_import("tidegate:bot/log@0.1.0"), Ok("log"));
-        for near in ["tidegate:bot/log@0.1.1", "tidegate:bot/log@0.2.0", "tidegate:bot/log@0.1.0-rc.1"] {
+        assert_eq!(check_import("tidegate:bot/log@0.2.0"), Ok(("log", World::Now)));
+        assert_eq!(check_import("tidegate:bot/log@0.1.0"), Ok(("log", World::V0_1)));
+        for near in ["tidegate:bot/log@0.1.1", "tidegate:bot/log@0.3.0", "tidegate:bot/log@0.2.0-rc.1"] {
             assert!(matches!(check_import(near), Err(Error::Version { .. })), "{near}");
         }
-        for strange in ["wasi:cli/environment@0.2.0", "tidegate:bot/log", "tidegate:bot/shell@0.1.0", "log", ""] {
+        for strange in [
+            "wasi:cli/environment@0.2.0",
+            "tidegate:bot/log",
+            "tidegate:bot/shell@0.1.0",
+            "tidegate:bot/metrics@0.1.0",
+            "log",
+            "",
+        ] {
             assert_eq!(check_import(strange), Err(Error::Import(strange.into())));
         }
     }

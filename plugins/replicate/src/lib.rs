@@ -84,12 +84,9 @@ fn catch_up(event: &Event, settings: &Settings, run: &str) -> Result<(), Error> 
 fn ask(event: &Event, settings: &Settings, run: &str, step: u64, reason: &str) -> Result<bool, Error> {
     let most = Duration::from_secs_f64(settings.jitter_seconds);
     let asked = replication::replicate(&Request {
-        run: run.to_owned(),
-        step,
-        target: settings.target.clone(),
         not_before: after(event.time, jitter(&event.host, &format!("{run}/{step}"), most)),
         priority: settings.priority,
-        reason: reason.to_owned(),
+        ..Request::new(run, step, &settings.target, reason)
     });
     match asked {
         Ok(_) | Err(Refusal::Unnecessary(_)) => Ok(true),

@@ -98,7 +98,7 @@ fn of_package(package: &Package) -> Result<Option<PluginManifest>, String> {
 }
 
 /// The world that the SDK of this version is for.
-const WORLD: &str = "tidegate:bot/policy@0.1.0";
+const WORLD: &str = "tidegate:bot/policy@0.2.0";
 
 /// Appends the manifest to a component, as its last custom section.
 ///

@@ -3,7 +3,7 @@
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "policy",
+    world: "policy-with-migration",
     additional_derives: [PartialEq],
     pub_export_macro: true,
     export_macro_name: "__export_policy",

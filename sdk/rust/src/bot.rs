@@ -28,6 +28,17 @@ pub trait Bot {
     /// Commits nothing; the event comes again later, and after some failures the bot is stopped for the operator to
     /// look at. So an error is for what must not happen: what may pass is better logged and tried at a later event.
     fn handle(event: &Event, settings: &Self::Settings) -> Result<(), Error>;
+
+    /// Brings the [`state`](crate::state) of another version of this bot, older or newer, into this one's form, once, when
+    /// this version takes over. `from_version` is the other's version in its `Cargo.toml`; empty if it had none. Only
+    /// `state` and `log` can be used here. By default the state stays as it is.
+    ///
+    /// # Errors
+    /// Why it can't be done: the other version then stays at work, and its state as it was.
+    fn migrate(from_version: &str, settings: &Self::Settings) -> Result<(), Error> {
+        let _ = (from_version, settings);
+        Ok(())
+    }
 }
 
 /// A time some while after another, in nanoseconds since 1970; stops at the end of the range.
@@ -49,6 +60,9 @@ macro_rules! export {
                 }
                 fn handle(event: $crate::Event, settings: String) -> Result<(), String> {
                     $crate::glue::handle::<$bot>(&event, &settings)
+                }
+                fn migrate(from_version: String, settings: String) -> Result<(), String> {
+                    $crate::glue::migrate::<$bot>(&from_version, &settings)
                 }
             }
     $crate::bindings::__export_policy!(Exported with_types_in $crate::bindings);
@@ -76,6 +90,14 @@ pub mod glue {
         #[cfg(target_arch = "wasm32")]
         std::panic::set_hook(Box::new(|panic| crate::log::error(panic.to_string().replace('\n', " "))));
         B::handle(event, &read::<B>(settings)?).map_err(|error| error.to_string())
+    }
+
+    /// The export `migrate`.
+    ///
+    /// # Errors
+    /// The bot's own words.
+    pub fn migrate<B: Bot>(from_version: &str, settings: &str) -> Result<(), String> {
+        B::migrate(from_version, &read::<B>(settings)?).map_err(|error| error.to_string())
     }
 
     /// No settings at all stand for `{}`.

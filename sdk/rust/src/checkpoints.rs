@@ -1,5 +1,6 @@
 //! The catalogue of checkpoints, and what may be asked of them.
 
+pub use crate::bindings::tidegate::bot::checkpoints::Verdict;
 use crate::{Checkpoint, Refusal, Tier, host::checkpoints as host};
 
 /// The most that one call to the host returns.
@@ -48,6 +49,14 @@ pub fn newest(run: &str, most: usize) -> Result<Vec<Checkpoint>, Refusal> {
 /// The host's refusal.
 pub fn get(run: &str, step: u64) -> Result<Option<Checkpoint>, Refusal> {
     host::get_checkpoint(run, step)
+}
+
+/// What the guard would say to the prune of each of these steps (1 to 256) now, in their order, without asking for any.
+///
+/// # Errors
+/// The host's refusal, such as `denied` without the grant `prune`.
+pub fn plan_prune(run: &str, steps: &[u64], tier: Tier) -> Result<Vec<Verdict>, Refusal> {
+    host::plan_prune(run, steps, tier)
 }
 
 /// Asks to hold the checkpoint against every prune until this bot unpins it. Returns the effect's id, as the three

@@ -58,6 +58,7 @@ impl Refusal {
             Self::Unnecessary(_) => "unnecessary",
             Self::Invalid(_) => "invalid",
             Self::Unavailable(_) => "unavailable",
+            Self::StaleToken(_) => "stale-token",
         }
     }
 
@@ -65,7 +66,7 @@ impl Refusal {
     pub fn message(&self) -> &str {
         match self {
             Self::Denied(m) | Self::WouldLoseData(m) | Self::OverQuota(m) | Self::NotFound(m) => m,
-            Self::Unnecessary(m) | Self::Invalid(m) | Self::Unavailable(m) => m,
+            Self::Unnecessary(m) | Self::Invalid(m) | Self::Unavailable(m) | Self::StaleToken(m) => m,
         }
     }
 

@@ -61,6 +61,7 @@ mod error;
 mod host;
 mod jitter;
 pub mod log;
+pub mod metrics;
 pub mod random;
 pub mod replication;
 pub mod schedule;
@@ -84,7 +85,8 @@ pub mod prelude {
     pub use serde::Deserialize;
 
     pub use crate::{
-        Bot, Checkpoint, Error, Event, Occurrence, Refusal, Tier, after, checkpoints, clock, jitter, log, random,
+        Bot, Checkpoint, Error, Event, Occurrence, Refusal, Tier, after, checkpoints, clock, jitter, log, metrics,
+        random,
         replication::{self, Request},
         schedule, state,
     };

@@ -50,7 +50,7 @@ async fn rounds(args: &Args, dir: &Path) -> Result<Figure> {
             alone.push(single);
         }
     }
-    let faults: u64 = host.bots().await?.iter().map(|bot| bot.faults).sum();
+    let faults: u64 = host.bots().await?.iter().map(|bot| bot.ledger.faults).sum();
     ensure!(faults == 0, "the bot failed {faults} times");
     host.drain().await;
     let (many, alone, appended) = (Spread::of(many), Spread::of(alone), Spread::of(appended));
@@ -92,8 +92,8 @@ async fn start(args: &Args, dir: &Path) -> Result<(Host, Arc<Store>)> {
     let plugin = host.add_plugin(component.into()).await?.digest;
     let grants = Grants { read: vec![tidegate_core::Glob("*".into())], ..Grants::default() };
     let triggers = Triggers { events: ["shard-committed".to_owned()].into(), ..Triggers::default() };
-    let spec = BotSpec { plugin, settings: serde_json::json!({}), grants, triggers };
-    host.install("counter".parse()?, spec).await?;
+    let spec = BotSpec { plugin, settings: serde_json::json!({}), grants, triggers, mode: Default::default() };
+    host.install("counter".parse()?, spec, Default::default()).await?;
     Ok((host, store))
 }
 
@@ -102,7 +102,7 @@ async fn one_round(host: &Host, store: &Arc<Store>, appenders: u64, events: u64)
     let name = "counter".parse()?;
     // The event of its installation, or the last one of the round before.
     caught_up(host, store).await?;
-    let before = host.bot(&name).await?.handled;
+    let before = host.bot(&name).await?.ledger.handled;
     let started = Instant::now();
     let tasks: Vec<_> = (0..appenders)
         .map(|nth| {
@@ -123,7 +123,7 @@ async fn one_round(host: &Host, store: &Arc<Store>, appenders: u64, events: u64)
     caught_up(host, store).await?;
     let took = started.elapsed().as_secs_f64();
     let events = events / appenders * appenders;
-    ensure!(host.bot(&name).await?.handled - before == events, "the bot has not handled every event once");
+    ensure!(host.bot(&name).await?.ledger.handled - before == events, "the bot has not handled every event once");
     Ok((events as f64 / took, events as f64 / appended))
 }
 

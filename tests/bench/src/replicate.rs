@@ -112,6 +112,9 @@ fn replicate(args: &Args, runtime: &Runtime, client: &Client) -> Result<(f64, St
         settings: serde_json::json!({ "jitter_seconds": 0.0 }),
         grants: serde_json::json!({ "read": ["*"], "replicate": ["*"], "targets": ["default"] }),
         triggers: serde_json::json!({ "events": ["checkpoint-complete"] }),
+        mode: serde_json::Value::Null,
+        beside: false,
+        probation: None,
     };
     runtime.block_on(client.install_bot("replicate", &spec))?;
     let mut after = 0;

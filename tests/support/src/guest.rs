@@ -8,15 +8,15 @@ use wit_parser::Resolve;
 
 /// The import of `state.set`: key, its length, value, its length, where the answer goes.
 pub const STATE_SET: &str =
-    r#"(import "tidegate:bot/state@0.1.0" "set" (func $state_set (param i32 i32 i32 i32 i32)))"#;
+    r#"(import "tidegate:bot/state@0.2.0" "set" (func $state_set (param i32 i32 i32 i32 i32)))"#;
 
 /// The import of `checkpoints.prune`: run, its length, step, tier (0 NVMe, 1 object), reason, its length, where the
 /// answer goes.
 pub const PRUNE: &str =
-    r#"(import "tidegate:bot/checkpoints@0.1.0" "prune" (func $prune (param i32 i32 i64 i32 i32 i32 i32)))"#;
+    r#"(import "tidegate:bot/checkpoints@0.2.0" "prune" (func $prune (param i32 i32 i64 i32 i32 i32 i32)))"#;
 
 /// The import of `checkpoints.pin`: run, its length, step, reason, its length, where the answer goes.
-pub const PIN: &str = r#"(import "tidegate:bot/checkpoints@0.1.0" "pin" (func $pin (param i32 i32 i64 i32 i32 i32)))"#;
+pub const PIN: &str = r#"(import "tidegate:bot/checkpoints@0.2.0" "pin" (func $pin (param i32 i32 i64 i32 i32 i32)))"#;
 
 /// Where the contract stands.
 pub fn wit() -> PathBuf {

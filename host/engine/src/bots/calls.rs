@@ -1,69 +1,56 @@
 //! What a bot reaches while it handles one event: the catalogue as it was at the event's place, its own state, and the
 //! guard.
 
-use std::{any::Any, collections::BTreeSet, ops::Bound, sync::Arc};
+use std::{any::Any, collections::BTreeSet, sync::Arc};
 
 use tidegate_core::{
-    Checkpoint, Effect, EffectId, EffectKind, RandomStream, Refusal, RunName, Seq, Step, Timestamp, Why, limits,
+    Asked, BotName, Checkpoint, Effect, EffectId, EffectKind, Event, Grants, Job, JobState, Mode, RandomStream,
+    Refusal, RunName, Step, Tier, Timestamp, Verdict, Why, limits,
 };
-use tidegate_sandbox::Calls;
+use tidegate_sandbox::{Calls, Deadline, MetricChange};
 use tidegate_store::{Space, View};
 
 use super::{
-    group::{Accepted, Group, state_key},
-    registry::Running,
+    delta::{Accepted, Delta},
+    ground::Ground,
     wakes::{self, Wake},
 };
 use crate::Host;
 
 /// Runs in one answer.
 const RUNS: usize = 256;
+/// Effects of one event that are recorded for people; more are carried out and not shown.
+const RECORDED: usize = 1024;
 
-/// One event's calls. `group` holds what earlier events of the run decided, and takes in what this one does.
-pub(super) struct EventCalls {
-    pub(super) host: Host,
-    pub(super) bot: Arc<Running>,
-    pub(super) view: Arc<View>,
-    pub(super) event: Seq,
-    pub(super) group: Group,
-    /// Effects of earlier events in the group.
-    pub(super) earlier: usize,
-    /// What to put back if this event's handler fails: keys as the group had them, in the order they were changed.
-    pub(super) undo: Vec<(String, Option<Option<Vec<u8>>>)>,
-    /// The same for the times to be woken at.
-    undo_wakes: Vec<(String, Option<Option<Wake>>)>,
-    /// What it draws, from the first time it does.
-    random: Option<RandomStream>,
-    /// Growth of the state by earlier events.
-    pub(super) grown_before: i64,
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    pub(super) name: BotName,
+    pub(super) grants: Grants,
+    pub(super) mode: Mode,
 }
 
-impl EventCalls {
-    /// For the next event of a group.
-    pub(super) fn new(host: Host, bot: Arc<Running>, view: Arc<View>, event: Seq, group: Group) -> Self {
-        let (earlier, grown_before) = (group.effects.len(), group.grown);
-        let (undo, undo_wakes, random) = Default::default();
-        Self { host, bot, view, event, group, earlier, undo, undo_wakes, random, grown_before }
-    }
-
-    /// The group without anything of this event.
-    pub(super) fn roll_back(mut self) -> Group {
-        self.group.effects.truncate(self.earlier);
-        self.group.grown = self.grown_before;
-        for (key, before) in self.undo.into_iter().rev() {
-            match before {
-                Some(value) => self.group.state.insert(key, value),
-                None => self.group.state.remove(&key),
-            };
-        }
-        for (key, before) in self.undo_wakes.into_iter().rev() {
-            match before {
-                Some(wake) => self.group.wakes.insert(key, wake),
-                None => self.group.wakes.remove(&key),
-            };
-        }
-        self.group
-    }
+/// One event's calls.
+pub(super) struct EventCalls {
+    pub(super) host: Host,
+    pub(super) who: Arc<Who>,
+    pub(super) view: Arc<View>,
+    pub(super) event: Event,
+    /// What there was before the group.
+    pub(super) ground: Arc<Ground>,
+    /// What earlier events of the group decided.
+    pub(super) group: Delta,
+    /// What this one does.
+    pub(super) own: Delta,
+    /// What it asked, where somebody wants to see it.
+    pub(super) asked: Option<Vec<Asked>>,
+    /// Whether effects are only tried out, against the past.
+    pub(super) trial: bool,
+    /// Log lines that are kept.
+    pub(super) lines: usize,
+    deadline: Deadline,
+    /// What it draws, from the first time it does.
+    random: Option<RandomStream>,
 }
 
 fn unavailable(error: tidegate_store::Error) -> Refusal {
@@ -72,48 +59,62 @@ fn unavailable(error: tidegate_store::Error) -> Refusal {
 }
 
 impl EventCalls {
+    pub(super) fn new(
+        host: Host,
+        who: Arc<Who>,
+        view: Arc<View>,
+        event: Event,
+        ground: Arc<Ground>,
+        group: Delta,
+    ) -> Self {
+        let (own, random, deadline) = (Delta::default(), None, Deadline::never());
+        Self { host, who, view, event, ground, group, own, asked: None, trial: false, lines: 64, deadline, random }
+    }
+
     fn check_read(&self, run: &RunName) -> Result<(), Refusal> {
-        if self.bot.record.grants.may_read(run) {
+        if self.who.grants.may_read(run) {
             return Ok(());
         }
         Err(Refusal::new(Why::Denied, format!("grant `read` does not cover run {run}")))
     }
 
-    /// The bytes of a key, with what the group has written.
+    /// The bot is past its deadline and will be stopped: there is no use in going on.
+    fn check_time(&self) -> Result<(), Refusal> {
+        if self.deadline.passed() { Err(Refusal::new(Why::Unavailable, "it took too long")) } else { Ok(()) }
+    }
+
+    /// The bytes of a key, with what this event and the group have written.
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, Refusal> {
-        if let Some(written) = self.group.state.get(key) {
-            return Ok(written.clone());
+        match self.own.state.get(key).or_else(|| self.group.state.get(key)) {
+            Some(written) => Ok(written.clone()),
+            None => self.ground.state(&self.view, &self.who.name, key).map_err(unavailable),
         }
-        self.view.bytes(Space::State, &state_key(&self.bot.record, key)).map_err(unavailable)
     }
 
     fn write_state(&mut self, key: &str, value: Option<Vec<u8>>) -> Result<(), Refusal> {
         let size = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, |value| (key.len() + value.len()) as i64);
         let before = self.state(key)?;
-        let grown = self.group.grown + size(&value) - size(&before);
-        let bytes = self.bot.ledger().state_bytes.saturating_add_signed(grown);
-        let most = self.bot.record.grants.state_bytes();
+        let grown = self.own.grown + size(&value) - size(&before);
+        let bytes = self.ground.state_bytes.saturating_add_signed(self.group.grown + grown);
+        let most = self.who.grants.state_bytes();
         if value.is_some() && bytes > most {
             return Err(Refusal::new(Why::OverQuota, format!("the state would have {bytes} bytes of {most}")));
         }
-        self.group.grown = grown;
-        let replaced = self.group.state.insert(key.to_owned(), value);
-        self.undo.push((key.to_owned(), replaced));
+        self.own.grown = grown;
+        self.own.state.insert(key.to_owned(), value);
         Ok(())
     }
 
-    /// Refuses one more effect than an event may have.
-    fn check_effects(&self) -> Result<(), Refusal> {
-        let most = self.bot.record.grants.effects_per_event();
-        if self.group.effects.len() - self.earlier + self.undo_wakes.len() >= most as usize {
+    /// Takes one more effect from the event's and the minute's.
+    fn spend_effect(&mut self) -> Result<(), Refusal> {
+        let most = self.who.grants.effects_per_event();
+        if self.own.asked() >= most as usize {
             return Err(Refusal::new(Why::OverQuota, format!("an event may have {most} effects")));
         }
+        let mut spent = self.own.spent.or(self.group.spent).unwrap_or(self.ground.spent);
+        spent.effect(self.event.time, &self.who.grants)?;
+        self.own.spent = Some(spent);
         Ok(())
-    }
-
-    fn set_wake(&mut self, key: &str, wake: Option<Wake>) {
-        let replaced = self.group.wakes.insert(key.to_owned(), wake);
-        self.undo_wakes.push((key.to_owned(), replaced));
     }
 
     /// An effect that this group has let in already and that does the same.
@@ -123,22 +124,76 @@ impl EventCalls {
             EffectKind::Prune { tier } => tier.name().to_owned(),
             EffectKind::Pin | EffectKind::Unpin => String::new(),
         };
-        self.group.effects.iter().any(|accepted| {
+        self.group.effects.iter().chain(&self.own.effects).any(|accepted| {
             let other = &accepted.effect;
             let same = other.run == effect.run && other.step == effect.step && other.kind.verb() == effect.kind.verb();
             same && place(&other.kind) == place(&effect.kind)
         })
     }
+
+    fn guard(&self, effect: &Effect) -> Result<String, Refusal> {
+        // What is admitted is asked of the present: the past can't be pruned.
+        match self.trial {
+            false => self.host.admit(&self.view, effect),
+            true => self.host.admit_as_of(&self.view, effect, &self.event),
+        }
+    }
+
+    fn judge(&mut self, effect: &Effect) -> Result<EffectId, Refusal> {
+        self.who.grants.allow(&effect.run, &effect.kind)?;
+        if self.doing(effect) {
+            return Err(Refusal::new(Why::Unnecessary, "it was asked for already"));
+        }
+        self.guard(effect)?;
+        let bytes = self.bytes_of(effect)?;
+        let before = self.own.spent;
+        self.spend_effect()?;
+        if matches!(effect.kind, EffectKind::Replicate { .. })
+            && let Some(spent) = &mut self.own.spent
+            && let Err(refusal) = spent.ship(self.event.time, bytes, &self.who.grants)
+        {
+            self.own.spent = before;
+            return Err(refusal);
+        }
+        let ordinal = u32::try_from(self.own.effects.len()).unwrap_or(u32::MAX);
+        let id = EffectId::of_bot(&self.who.name, self.event.seq, ordinal);
+        let real = self.who.mode.carries_out(&self.who.name, &effect.run);
+        if real {
+            self.own.ledger.accept(effect, bytes);
+        } else {
+            self.own.ledger.shadowed += 1;
+        }
+        self.own.effects.push(Accepted { id: id.clone(), effect: effect.clone(), at: self.event.seq, real });
+        Ok(id)
+    }
+
+    /// Bytes that an effect moves or frees, as far as is known.
+    fn bytes_of(&self, effect: &Effect) -> Result<u64, Refusal> {
+        if matches!(effect.kind, EffectKind::Pin | EffectKind::Unpin) {
+            return Ok(0);
+        }
+        let found = self.view.checkpoint(&effect.run, effect.step).map_err(unavailable)?;
+        Ok(found.map_or(0, |checkpoint| checkpoint.bytes()))
+    }
 }
 
 impl Calls for EventCalls {
+    fn begin(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+    }
+
+    fn log_lines(&self) -> usize {
+        self.lines
+    }
+
     fn runs(&mut self, after: Option<RunName>) -> Result<Vec<RunName>, Refusal> {
         let (mut found, mut after) = (Vec::new(), after);
         // Runs that it may not see are passed over, page by page.
         loop {
+            self.check_time()?;
             let page = self.view.runs(after.as_ref(), RUNS).map_err(unavailable)?;
             let (full, last) = (page.len() == RUNS, page.last().cloned());
-            found.extend(page.into_iter().filter(|run| self.bot.record.grants.may_read(run)));
+            found.extend(page.into_iter().filter(|run| self.who.grants.may_read(run)));
             found.truncate(RUNS);
             if !full || found.len() == RUNS {
                 return Ok(found);
@@ -155,7 +210,7 @@ impl Calls for EventCalls {
     ) -> Result<(Vec<Checkpoint>, Option<Step>), Refusal> {
         self.check_read(&run)?;
         let (mut items, mut next) = (Vec::new(), None);
-        let (limit, event) = (limit as usize, self.event);
+        let (limit, event, deadline) = (limit as usize, self.event.seq, self.deadline.clone());
         let read = self.view.checkpoints(&run, before, |checkpoint| {
             if let Some(then) = checkpoint.as_of(event) {
                 if items.len() == limit {
@@ -164,31 +219,75 @@ impl Calls for EventCalls {
                 }
                 items.push(then);
             }
-            true
+            !deadline.passed()
         });
         read.map_err(unavailable)?;
+        self.check_time()?;
         Ok((items, next))
     }
 
     fn get(&mut self, run: RunName, step: Step) -> Result<Option<Checkpoint>, Refusal> {
         self.check_read(&run)?;
         let found = self.view.checkpoint(&run, step).map_err(unavailable)?;
-        Ok(found.and_then(|checkpoint| checkpoint.as_of(self.event)))
+        Ok(found.and_then(|checkpoint| checkpoint.as_of(self.event.seq)))
+    }
+
+    fn plan_prune(&mut self, run: RunName, steps: Vec<Step>, tier: Tier) -> Result<Vec<Verdict>, Refusal> {
+        let kind = EffectKind::Prune { tier };
+        self.who.grants.allow(&run, &kind)?;
+        let mut verdicts = Vec::new();
+        for step in steps {
+            self.check_time()?;
+            let effect = Effect { run: run.clone(), step, kind: kind.clone(), reason: String::new() };
+            let said = if self.doing(&effect) {
+                Err(Refusal::new(Why::Unnecessary, "it was asked for already"))
+            } else {
+                self.guard(&effect)
+            };
+            verdicts.push(match said {
+                Ok(because) => Verdict { step, allowed: true, because },
+                Err(refusal) => Verdict { step, allowed: false, because: refusal.message },
+            });
+        }
+        Ok(verdicts)
     }
 
     fn effect(&mut self, effect: Effect) -> Result<EffectId, Refusal> {
-        self.check_effects()?;
-        let record = &self.bot.record;
-        record.grants.allow(&effect.run, &effect.kind)?;
-        if self.doing(&effect) {
-            return Err(Refusal::new(Why::Unnecessary, "it was asked for already"));
+        let answer = self.judge(&effect);
+        if let Err(refusal) = &answer {
+            self.own.ledger.refuse(refusal);
         }
-        // What is admitted is asked of the present: the past can't be pruned.
-        self.host.admit(&self.view, &effect)?;
-        let ordinal = u32::try_from(self.group.effects.len() - self.earlier).unwrap_or(u32::MAX);
-        let id = EffectId::of_bot(&record.name, self.event, ordinal);
-        self.group.effects.push(Accepted { id: id.clone(), effect, at: self.event });
-        Ok(id)
+        if let Some(asked) = self.asked.as_mut().filter(|asked| asked.len() < RECORDED) {
+            asked.push(Asked { effect, answer: answer.clone() });
+        }
+        answer
+    }
+
+    fn status(&mut self, effect: EffectId) -> Result<Option<JobState>, Refusal> {
+        let fresh = self.group.effects.iter().chain(&self.own.effects).find(|it| it.id == effect);
+        let state = match fresh {
+            Some(accepted) => matches!(accepted.effect.kind, EffectKind::Replicate { .. } | EffectKind::Prune { .. })
+                .then_some(JobState::Queued),
+            None => {
+                let job: Option<Job> = self.view.get(Space::Jobs, effect.as_str().as_bytes()).map_err(unavailable)?;
+                job.filter(|job| job.by == self.who.name.as_str()).and_then(|job| job.as_of(self.event.seq))
+            }
+        };
+        let called_off = self.group.cancels.iter().chain(&self.own.cancels).any(|(id, _)| *id == effect);
+        Ok(state.map(|state| if called_off && !state.ended() { JobState::Cancelled } else { state }))
+    }
+
+    fn cancel(&mut self, effect: EffectId, reason: String) -> Result<(), Refusal> {
+        match self.status(effect.clone())? {
+            None => return Err(Refusal::new(Why::NotFound, format!("this bot has no job {effect}"))),
+            Some(state) if state.ended() => {
+                return Err(Refusal::new(Why::Unnecessary, format!("job {effect} has ended")));
+            }
+            Some(_) => {}
+        }
+        self.spend_effect()?;
+        self.own.cancels.push((effect, reason));
+        Ok(())
     }
 
     fn state_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Refusal> {
@@ -204,24 +303,14 @@ impl Calls for EventCalls {
     }
 
     fn state_keys(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Refusal> {
-        let start = state_key(&self.bot.record, "").len();
-        let low = state_key(&self.bot.record, after.unwrap_or(prefix).max(prefix));
-        let mut keys = BTreeSet::new();
+        self.check_time()?;
         let fits = |key: &str| key.starts_with(prefix) && after.is_none_or(|after| key > after);
-        let high = [self.bot.record.name.as_str().as_bytes(), &[1]].concat();
         let limit = limit as usize;
-        // Some stored keys may have been removed by the group: read that many more.
-        let enough = limit + self.group.state.len();
-        let range = (Bound::Included(low.as_slice()), Bound::Excluded(high.as_slice()));
-        let read = self.view.scan(Space::State, range, false, |key, _| {
-            let key = key.get(start..).and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
-            if fits(key) {
-                keys.insert(key.to_owned());
-            }
-            Ok(keys.len() < enough && (fits(key) || after == Some(key)))
-        });
-        read.map_err(unavailable)?;
-        for (key, value) in self.group.state.iter().filter(|(key, _)| fits(key)) {
+        // Some stored keys may have been removed since: read that many more.
+        let enough = limit + self.group.state.len() + self.own.state.len();
+        let stored = self.ground.keys(&self.view, &self.who.name, prefix, after, enough);
+        let mut keys: BTreeSet<String> = stored.map_err(unavailable)?.into_iter().collect();
+        for (key, value) in self.group.state.iter().chain(&self.own.state).filter(|(key, _)| fits(key)) {
             if value.is_some() {
                 keys.insert(key.clone());
             } else {
@@ -232,10 +321,9 @@ impl Calls for EventCalls {
     }
 
     fn wake_at(&mut self, time: Timestamp, key: &str, reason: String) -> Result<(), Refusal> {
-        self.check_effects()?;
-        let mut keys: BTreeSet<String> =
-            wakes::keys(&self.view, &self.bot.record.name).map_err(unavailable)?.into_iter().collect();
-        for (key, wake) in &self.group.wakes {
+        let stored = wakes::keys(&self.view, &self.who.name).map_err(unavailable)?;
+        let mut keys: BTreeSet<String> = stored.into_iter().collect();
+        for (key, wake) in self.group.wakes.iter().chain(&self.own.wakes) {
             if wake.is_some() {
                 keys.insert(key.clone())
             } else {
@@ -245,19 +333,36 @@ impl Calls for EventCalls {
         if keys.len() >= limits::WAKES && !keys.contains(key) {
             return Err(Refusal::new(Why::OverQuota, format!("a bot is woken under at most {} keys", limits::WAKES)));
         }
-        self.set_wake(key, Some(Wake { due: time, reason }));
+        self.spend_effect()?;
+        self.own.wakes.insert(key.to_owned(), Some(Wake { due: time, reason }));
         Ok(())
     }
 
     fn cancel_wake(&mut self, key: &str) -> Result<(), Refusal> {
-        self.check_effects()?;
-        self.set_wake(key, None);
+        self.spend_effect()?;
+        self.own.wakes.insert(key.to_owned(), None);
         Ok(())
     }
 
     fn random(&mut self, into: &mut [u8]) -> Result<(), Refusal> {
-        let fresh = || RandomStream::new(&self.bot.record.name, self.event);
+        let fresh = || RandomStream::new(&self.who.name, self.event.seq);
         self.random.get_or_insert_with(fresh).fill(into);
+        Ok(())
+    }
+
+    fn metric(&mut self, name: &str, change: MetricChange) -> Result<(), Refusal> {
+        let mut known = self.ground.metrics.clone();
+        known.extend(self.group.metrics.clone());
+        if !self.own.metric_fits(name, &known) {
+            let said = format!("a bot has at most {} metrics", limits::BOT_METRICS);
+            return Err(Refusal::new(Why::OverQuota, said));
+        }
+        let before = self.own.metrics.get(name).or_else(|| known.get(name)).copied().unwrap_or_default();
+        let value = match change {
+            MetricChange::Set(value) => value,
+            MetricChange::Add(by) => (before + by).min(f64::MAX),
+        };
+        self.own.metrics.insert(name.to_owned(), value);
         Ok(())
     }
 

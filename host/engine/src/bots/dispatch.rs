@@ -3,15 +3,23 @@
 //! Events are taken in groups. Each is handled in a fresh instance; what the handlers decided goes into the index in one
 //! change together with the cursor, so a group costs one sync. A handler that fails ends its group: what came before is
 //! written, nothing of the failed event is, and it is tried again with a growing wait. After too many tries the bot goes
-//! into quarantine with its cursor before that event, and its events wait for it.
+//! back to the version before it, if it has not proven itself yet; else into quarantine with its cursor before that event,
+//! which is parked, and its events wait for it.
 
 use std::{sync::Arc, time::Duration};
 
 use tidegate_core::{Code, Event, EventKind, retry::Backoff};
-use tidegate_sandbox::Fault;
-use tidegate_store::{Space, Tx};
+use tidegate_store::{Space, Tx, View};
 
-use super::{calls::EventCalls, group::Group, record::Record, registry::Running};
+use super::{
+    delta::Delta,
+    evaluate::How,
+    group::{Group, Written},
+    letters::{self, Letter},
+    record::Record,
+    registry::Running,
+    swap,
+};
 use crate::{Error, Host, Result, error::blocking};
 
 /// Events in one group.
@@ -21,54 +29,72 @@ const PASSED: u64 = 4096;
 /// Tries of one event before the quarantine.
 const TRIES: u32 = 4;
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(10) };
+/// Log lines of one event.
+const LINES: usize = 64;
 
 /// How a group ended.
 enum Ended {
     /// At the end of the events there were.
     Even,
     /// At an event that the handler failed on, and how.
-    Fault(u64, String),
+    Fault(Event, String),
 }
 
-/// Works until the bot is stopped.
+/// Works until the bot is stopped. When it returns, nothing more of this version is written.
 pub(super) async fn run(host: Host, bot: Arc<Running>) {
+    work(&host, &bot).await;
+    bot.ended.cancel();
+}
+
+async fn work(host: &Host, bot: &Arc<Running>) {
     let mut head = host.0.store.index().head();
     let (mut cursor, mut written) = (bot.record.cursor, bot.record.cursor);
     let mut failures = 0;
+    replay(host, bot).await;
     loop {
-        if head.wait_for(|head| *head > cursor).await.is_err() {
-            return;
+        tokio::select! {
+            () = bot.stop.cancelled() => return,
+            () = bot.replays.notified() => {
+                replay(host, bot).await;
+                continue;
+            }
+            more = async { head.wait_for(|head| *head > cursor).await.is_ok() } => if !more { return },
         }
         let (at_work, handler) = (host.clone(), bot.clone());
         let step = blocking(move || handle_group(&at_work, &handler, cursor, written)).await;
         if let Ok((at, ..)) = &step {
-            bot.ledger().cursor = *at;
+            bot.live().cursor = *at;
         }
-        match step {
+        let wait = match step {
             Ok((at, kept, Ended::Even)) => {
                 (cursor, written) = (at, kept);
                 failures = 0;
+                continue;
             }
             Ok((at, kept, Ended::Fault(event, fault))) => {
                 failures = if at > cursor { 1 } else { failures + 1 };
                 (cursor, written) = (at, kept);
-                tracing::warn!(bot = %bot.record.name, event, failures, fault, "a bot failed on an event");
+                tracing::warn!(bot = %bot.record.name, event = event.seq, failures, fault, "a bot failed on an event");
                 if failures >= TRIES {
-                    match quarantine(&host, &bot, cursor, event, fault).await {
+                    match give_up(host, bot, cursor, event, fault).await {
                         Ok(()) => return,
                         Err(error) => tracing::error!(%error, "a quarantine could not be written"),
                     }
                 }
                 let seed = format!("{}\0{cursor}", bot.record.name);
-                tokio::time::sleep(BACKOFF.after(failures, seed.as_bytes())).await;
+                BACKOFF.after(failures, seed.as_bytes())
             }
             Err(error) => {
                 tracing::error!(bot = %bot.record.name, %error, "a bot's decisions could not be written");
                 if error.code == Code::IndexBroken {
                     return;
                 }
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                Duration::from_secs(1)
             }
+        };
+        tokio::select! {
+            () = bot.stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
@@ -83,80 +109,151 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
         if bot.stop.is_cancelled() {
             break;
         }
-        if bot.record.triggers.wakes(&bot.record.name, &bot.record.grants, event) {
-            let fault;
-            (group, fault) = handle(host, bot, &view, event, group)?;
-            if let Some(fault) = fault {
-                ended = Ended::Fault(event.seq, fault);
-                break;
-            }
-            group.handled += 1;
+        if let Some(fault) = take(host, bot, &view, event, &mut group)? {
+            ended = Ended::Fault(event.clone(), fault);
+            break;
         }
         group.cursor = event.seq;
     }
     let at = group.cursor;
     if group.handled == 0 && at - written < PASSED {
+        bot.live().ledger.add(&group.delta.ledger);
         return Ok((at, written, ended));
     }
-    let (handled, effects) = (group.handled, group.effects.len() as u64 + group.wakes.len() as u64);
-    let wakes = !group.wakes.is_empty();
-    let record = bot.record.clone();
-    let Some((jobs, state_bytes)) = host.0.store.index().write(move |tx| group.write(tx, &record))? else {
+    match write(host, bot, group)? {
+        true => Ok((at, at, ended)),
         // Changed or removed: the next version has its own task.
-        bot.stop.cancel();
-        return Ok((cursor, written, Ended::Even));
-    };
+        false => {
+            bot.stop.cancel();
+            Ok((cursor, written, Ended::Even))
+        }
+    }
+}
+
+/// One event, by whoever it concerns. Returns the fault of the version at work.
+fn take(host: &Host, bot: &Arc<Running>, view: &Arc<View>, event: &Event, group: &mut Group) -> Result<Option<String>> {
+    let (name, version) = (&bot.record.name, &bot.record.version);
+    let concerned = version.triggers.wakes(name, &version.grants, event);
+    let compared = bot.candidate().is_some_and(|candidate| candidate.wakes(name, event));
+    let mut decision = tidegate_core::Decision { event: event.seq, time: event.time, ..Default::default() };
+    if concerned {
+        let (ground, lines) = {
+            let mut live = bot.live();
+            (live.ground.clone(), live.bucket.room(host.0.clock.monotonic()).min(LINES))
+        };
+        let record = compared || version.mode != tidegate_core::Mode::Enforce;
+        let how = How { record, trial: false, lines };
+        let before = std::mem::take(&mut group.delta);
+        let dropped = before.ledger.log_dropped;
+        let evaluated = bot.handler.evaluate(host, view, &ground, event, before, how)?;
+        group.delta = evaluated.group;
+        let mut live = bot.live();
+        live.bucket.take(evaluated.logs.len());
+        live.keep(&evaluated.logs, group.delta.ledger.log_dropped - dropped);
+        if let Some(fault) = evaluated.fault {
+            live.last_fault = Some(format!("event {}: {fault}", event.seq));
+            return Ok(Some(fault.to_string()));
+        }
+        drop(live);
+        group.handled += 1;
+        decision = evaluated.decision;
+        if version.mode != tidegate_core::Mode::Enforce && !decision.is_empty() {
+            group.decisions.push(decision.clone());
+        }
+    }
+    if compared && let Some(mut candidate) = bot.candidate() {
+        candidate.compare(host, view, event, decision);
+    }
+    Ok(None)
+}
+
+/// Writes a group, and takes in what came of it. False if the bot was changed or removed meanwhile.
+fn write(host: &Host, bot: &Arc<Running>, mut group: Group) -> Result<bool> {
+    let (at, letter) = (group.cursor, group.letter);
+    let (ledger, decisions) = (group.delta.ledger.clone(), std::mem::take(&mut group.decisions));
+    let wakes = !group.delta.wakes.is_empty();
+    let record = bot.record.clone();
+    let Some(written) = host.0.store.index().write(move |tx| group.write(tx, &record))? else { return Ok(false) };
+    let Written { jobs, cancelled, state_bytes, metrics, spent, settled } = written;
     jobs.into_iter().for_each(|job| host.0.queue.add(job));
+    cancelled.iter().for_each(|id| host.0.queue.cancel(id));
     if wakes {
         host.0.bots.wakes_changed.notify_one();
     }
-    let mut ledger = bot.ledger();
+    let mut live = bot.live();
     // Together: who sees the cursor at the end sees all that was handled.
-    ledger.cursor = at;
-    ledger.state_bytes = state_bytes;
-    ledger.handled += handled;
-    ledger.effects += effects;
-    Ok((at, at, ended))
+    if letter.is_none() {
+        live.cursor = at;
+    }
+    live.ground = Arc::new(super::ground::Ground { state_bytes, metrics, spent, apart: None });
+    live.ledger.add(&ledger);
+    live.record(decisions);
+    live.settled |= settled;
+    Ok(true)
 }
 
-/// One event in a fresh instance. Returns the group with what it decided, or without it and the fault.
-fn handle(
-    host: &Host,
-    bot: &Arc<Running>,
-    view: &Arc<tidegate_store::View>,
-    event: &Event,
-    group: Group,
-) -> Result<(Group, Option<String>)> {
-    let calls = EventCalls::new(host.clone(), bot.clone(), view.clone(), event.seq, group);
-    let handled = bot.plugin.handle(Box::new(calls), event, &bot.record.settings);
-    let returned = handled.calls.into_any().downcast::<EventCalls>();
-    let calls = returned.map_err(|_| Error::new(Code::Internal, "the sandbox returned other calls"))?;
-    let mut ledger = bot.ledger();
-    ledger.keep(handled.logs, handled.usage.dropped_lines);
-    let fault = match handled.result {
-        Ok(()) => return Ok((calls.group, None)),
-        // Not the bot's doing: the group is tried again, and nothing counts towards the quarantine.
-        Err(fault @ Fault::Host(_)) => return Err(Error::new(Code::Internal, fault.to_string())),
-        Err(fault) => fault,
-    };
-    ledger.faults += 1;
-    ledger.last_fault = Some(format!("event {}: {fault}", event.seq));
-    Ok((calls.roll_back(), Some(fault.to_string())))
+/// Hands parked events to the bot that an operator wants it to have again, each as a change of its own. One that fails
+/// once more stays parked.
+async fn replay(host: &Host, bot: &Arc<Running>) {
+    let (at_work, handler) = (host.clone(), bot.clone());
+    let done = blocking(move || {
+        let view = Arc::new(at_work.0.store.index().view());
+        for letter in letters::all(&view, &handler.record.name)?.into_iter().filter(|letter| letter.replay) {
+            if handler.stop.is_cancelled() {
+                break;
+            }
+            replay_one(&at_work, &handler, &view, letter)?;
+        }
+        Ok::<_, Error>(())
+    });
+    if let Err(error) = done.await {
+        tracing::error!(bot = %bot.record.name, %error, "a parked event could not be handled again; ask for it again");
+    }
 }
 
-async fn quarantine(host: &Host, bot: &Arc<Running>, cursor: u64, event: u64, fault: String) -> Result<()> {
+fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, mut letter: Letter) -> Result<()> {
+    let ground = bot.live().ground.clone();
+    let how = How { record: false, trial: false, lines: LINES };
+    let evaluated = bot.handler.evaluate(host, view, &ground, &letter.event, Delta::default(), how)?;
+    bot.live().keep(&evaluated.logs, 0);
+    if let Some(fault) = evaluated.fault {
+        letter.fault = fault.to_string();
+        letter.replay = false;
+        let mut live = bot.live();
+        live.last_fault = Some(format!("event {}, parked: {fault}", letter.event.seq));
+        live.ledger.add(&evaluated.group.ledger);
+        drop(live);
+        let name = bot.record.name.clone();
+        return host.0.store.index().write(move |tx| letters::put(tx, &name, &letter));
+    }
+    let group = Group { delta: evaluated.group, letter: Some(letter.event.seq), handled: 1, ..Group::default() };
+    write(host, bot, group).map(drop)
+}
+
+/// The bot has failed too often on one event: back to the version before it, or into quarantine.
+async fn give_up(host: &Host, bot: &Arc<Running>, cursor: u64, event: Event, fault: String) -> Result<()> {
     let (name, installed) = (bot.record.name.clone(), bot.record.installed);
+    let way = host.way_back(&name)?;
     let stand_still = move |tx: &mut Tx<'_>| {
         let key = name.as_str().as_bytes();
         let Some(mut record) = tx.get::<Record>(Space::Bots, key)?.filter(|r| r.installed == installed) else {
-            return Ok(());
+            return Ok(false);
         };
         record.cursor = cursor;
-        record.quarantined = Some(format!("event {event}: {fault}"));
+        if record.previous.is_some() {
+            swap::go_back(tx, &mut record, event.seq, fault, way)?;
+            return Ok(true);
+        }
+        record.quarantined = Some(format!("event {}: {fault}", event.seq));
+        let (bot, at) = (name.clone(), event.seq);
+        letters::park(tx, &mut record, event, fault.clone())?;
         tx.put(Space::Bots, key, &record)?;
-        let bot = name.clone();
-        tx.append(EventKind::BotQuarantined { bot, at: event, fault })?;
-        Ok::<_, Error>(())
+        tx.append(EventKind::BotQuarantined { bot, at, fault })?;
+        Ok::<_, Error>(false)
     };
-    host.0.store.index().write_async(stand_still).await
+    let restart = host.0.store.index().write_async(stand_still).await?;
+    if restart {
+        host.restart_bot(bot.record.name.clone());
+    }
+    Ok(())
 }

@@ -1,74 +1,101 @@
-//! What a bot decided over a run of events, not yet written.
+//! What a bot decided over a run of events, on its way into the index.
 
 use std::collections::BTreeMap;
 
-use tidegate_core::{Code, Effect, EffectId, EffectKind, Job, Seq, Timestamp};
+use tidegate_core::{BotName, Code, Decision, EffectId, EffectKind, Job, Seq, Spent, Timestamp};
 use tidegate_store::{Space, Tx};
 
 use super::{
+    delta::{Accepted, Delta},
+    letters,
     record::Record,
-    wakes::{self, Wake},
+    wakes,
 };
 use crate::{Error, Result, catalog, jobs};
 
 /// The outcome of handlers that ended well: one batch.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Group {
-    pub(super) effects: Vec<Accepted>,
-    /// The bot's state by key; none means removed.
-    pub(super) state: BTreeMap<String, Option<Vec<u8>>>,
-    /// When the bot is to be woken, by key; none means no more.
-    pub(super) wakes: BTreeMap<String, Option<Wake>>,
-    /// Bytes that the state grew by, or shrank.
-    pub(super) grown: i64,
+    pub(super) delta: Delta,
     /// The last event dealt with.
     pub(super) cursor: Seq,
     /// Events that a handler ran for.
     pub(super) handled: u64,
+    /// Decisions that are recorded instead of carried out, or beside that.
+    pub(super) decisions: Vec<Decision>,
+    /// A parked event that this is about; the cursor then stays.
+    pub(super) letter: Option<Seq>,
 }
 
-/// An effect that the guard has let in.
-#[derive(Debug, Clone)]
-pub(super) struct Accepted {
-    pub(super) id: EffectId,
-    pub(super) effect: Effect,
-    pub(super) at: Seq,
+/// What came of writing a group.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Jobs to carry out.
+    pub(super) jobs: Vec<Job>,
+    /// Jobs that were called off.
+    pub(super) cancelled: Vec<EffectId>,
+    /// The bot's record as it is now.
+    pub(super) state_bytes: u64,
+    pub(super) metrics: BTreeMap<String, f64>,
+    pub(super) spent: Spent,
+    /// The version that had taken over has proven itself with this.
+    pub(super) settled: bool,
 }
 
-pub(super) fn state_key(record: &Record, key: &str) -> Vec<u8> {
-    [record.name.as_str().as_bytes(), &[0], key.as_bytes()].concat()
+pub(super) fn state_key(bot: &BotName, key: &str) -> Vec<u8> {
+    [bot.as_str().as_bytes(), &[0], key.as_bytes()].concat()
 }
 
 impl Group {
-    /// Effects, state and cursor in one change: all of it, or none. Returns the jobs to queue and the size of the state;
-    /// nothing at all if the bot was changed or removed meanwhile, whose next version then handles these events.
-    pub(super) fn write(self, tx: &mut Tx<'_>, bot: &Record) -> Result<Option<(Vec<Job>, u64)>> {
+    /// Effects, state and cursor in one change: all of it, or none. Nothing at all if the bot was changed or removed
+    /// meanwhile, whose next version then handles these events.
+    pub(super) fn write(self, tx: &mut Tx<'_>, bot: &Record) -> Result<Option<Written>> {
         let key = bot.name.as_str().as_bytes();
         let Some(mut record) = tx.get::<Record>(Space::Bots, key)? else { return Ok(None) };
         if record.installed != bot.installed || record.quarantined.is_some() {
             return Ok(None);
         }
-        let (now, mut jobs) = (tx.now(), Vec::new());
-        for accepted in self.effects {
+        let (now, mut jobs, mut cancelled) = (tx.now(), Vec::new(), Vec::new());
+        for accepted in self.delta.effects.into_iter().filter(|accepted| accepted.real) {
             if let Some(job) = apply(tx, &bot.name, accepted, now)? {
                 jobs.push(job);
             }
         }
-        for (name, value) in self.state {
-            tx.put_bytes(Space::State, &state_key(bot, &name), value);
+        for (id, why) in self.delta.cancels {
+            let found = tx.get::<Job>(Space::Jobs, id.as_str().as_bytes())?;
+            if let Some(job) = found.filter(|job| job.by == bot.name.as_str())
+                && jobs::call_off(tx, job, format!("called off by bot {}: {why}", bot.name))?
+            {
+                jobs.retain(|job| job.id != id);
+                cancelled.push(id);
+            }
         }
-        for (name, wake) in &self.wakes {
+        for (name, value) in self.delta.state {
+            tx.put_bytes(Space::State, &state_key(&bot.name, &name), value);
+        }
+        for (name, wake) in &self.delta.wakes {
             wakes::set(tx, &bot.name, name, wake.as_ref())?;
         }
-        record.cursor = self.cursor;
-        record.state_bytes = record.state_bytes.saturating_add_signed(self.grown);
+        match self.letter {
+            Some(letter) => letters::remove(tx, &bot.name, letter),
+            None => record.cursor = self.cursor,
+        }
+        if let Some(parked) = record.parked.filter(|parked| *parked <= record.cursor) {
+            letters::remove(tx, &bot.name, parked);
+            record.parked = None;
+        }
+        record.state_bytes = record.state_bytes.saturating_add_signed(self.delta.grown);
+        record.metrics.extend(self.delta.metrics);
+        record.spent = self.delta.spent.unwrap_or(record.spent);
+        let settled = record.prove(self.handled);
         tx.put(Space::Bots, key, &record)?;
-        Ok(Some((jobs, record.state_bytes)))
+        let Record { state_bytes, metrics, spent, .. } = record;
+        Ok(Some(Written { jobs, cancelled, state_bytes, metrics, spent, settled }))
     }
 }
 
-fn apply(tx: &mut Tx<'_>, bot: &tidegate_core::BotName, accepted: Accepted, now: Timestamp) -> Result<Option<Job>> {
-    let Accepted { id, effect, at } = accepted;
+fn apply(tx: &mut Tx<'_>, bot: &BotName, accepted: Accepted, now: Timestamp) -> Result<Option<Job>> {
+    let Accepted { id, effect, at, real: _ } = accepted;
     let by = bot.as_str();
     let pinned = match effect.kind {
         EffectKind::Pin => catalog::set_pin(tx, &effect.run, effect.step, by, effect.reason),

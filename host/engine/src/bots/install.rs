@@ -1,13 +1,22 @@
 use std::{ops::Bound, sync::Arc};
 
-use tidegate_core::{BotName, Code, EventKind, Grants, Seq, limits};
-use tidegate_sandbox::About;
+use tidegate_core::{BotName, Code, Decision, EventKind, Grants, Mode, Seq, Spent, limits};
+use tidegate_sandbox::{About, Plugin};
 use tidegate_store::{Space, Tx, View};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    BotInfo, BotSpec, dispatch,
-    record::Record,
-    registry::{Ledger, Running},
+    BotInfo, BotSpec,
+    calls::Who,
+    candidate::Candidate,
+    dispatch,
+    evaluate::Handler,
+    ground::{Ground, whole_state},
+    letters,
+    record::{Record, Version},
+    registry::{Live, Running},
+    swap::{self, Taken},
     wakes,
 };
 use crate::{Error, Host, Result, error::blocking};
@@ -16,9 +25,30 @@ use crate::{Error, Host, Result, error::blocking};
 const MOST: usize = 1024;
 /// Whose name no bot may have.
 const OPERATOR: &str = "operator";
+/// Events after which a new version of a bot is settled, unless an operator says otherwise.
+pub const PROBATION: u64 = 100;
 
-fn unknown(name: &BotName) -> Error {
+pub(super) fn unknown(name: &BotName) -> Error {
     Error::new(Code::UnknownBot, format!("bot {name} is not installed"))
+}
+
+/// How a change of a bot comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It takes over between two events; if it fails on one of the first so many that it handles, the version before it is
+    /// put back. 0 means never.
+    Swap {
+        /// Events.
+        probation: u64,
+    },
+    /// It runs beside the version at work, without effects, until it is promoted or abandoned.
+    Beside,
+}
+
+impl Default for Change {
+    fn default() -> Self {
+        Self::Swap { probation: PROBATION }
+    }
 }
 
 impl Host {
@@ -28,7 +58,7 @@ impl Host {
         let records: Vec<Record> = self.0.store.index().view().all(Space::Bots, MOST)?;
         let at_work = records.iter().filter(|record| record.quarantined.is_none());
         let started: Vec<_> =
-            at_work.map(|it| EventKind::BotStarted { bot: it.name.clone(), plugin: it.plugin }).collect();
+            at_work.map(|it| EventKind::BotStarted { bot: it.name.clone(), plugin: it.version.plugin }).collect();
         let tell =
             move |tx: &mut Tx<'_>| started.into_iter().try_for_each(|it| Ok::<_, Error>(tx.append(it).map(drop)?));
         self.0.store.index().write_async(tell).await?;
@@ -42,40 +72,62 @@ impl Host {
         Ok(())
     }
 
+    /// Puts a bot to work as the index has it.
+    pub(super) async fn put_to_work_as_written(&self, name: &BotName) -> Result<()> {
+        match self.0.store.index().view().get::<Record>(Space::Bots, name.as_str().as_bytes())? {
+            Some(record) => self.put_to_work(record).await,
+            None => Ok(()),
+        }
+    }
+
     async fn put_to_work(&self, record: Record) -> Result<()> {
         let host = self.clone();
-        let digest = record.plugin;
-        let plugin = blocking(move || host.load_plugin(digest)).await?;
-        let ledger = Ledger { cursor: record.cursor, state_bytes: record.state_bytes, ..Ledger::default() };
-        let stop = self.0.stopping.child_token();
-        let bot = Arc::new(Running { record, plugin, ledger: ledger.into(), stop });
+        let running = blocking(move || host.ready(record)).await?;
+        let bot = Arc::new(running);
         self.0.bots.replace(bot.clone());
-        if bot.record.quarantined.is_none() {
-            let (host, stop) = (self.clone(), bot.stop.clone());
-            self.0.tasks.spawn(async move {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = dispatch::run(host, bot) => {}
-                }
-            });
+        if bot.record.quarantined.is_none() && !self.0.stopping.is_cancelled() {
+            self.0.tasks.spawn(dispatch::run(self.clone(), bot));
+        } else {
+            bot.ended.cancel();
         }
         Ok(())
     }
 
-    /// Installs a bot, or changes one: from the next event on it runs with this. Its component checks the settings first.
-    /// Its state stays. Durable when this returns; the same again changes nothing.
-    ///
-    /// # Errors
-    /// [`Code::UnknownPlugin`], [`Code::NotGranted`], [`Code::BadSettings`], a trigger that does not exist.
-    pub async fn install(&self, name: BotName, spec: BotSpec) -> Result<BotInfo> {
-        self.check_running()?;
-        let _one = self.0.bots.changing.lock().await;
+    fn ready(&self, record: Record) -> Result<Running> {
+        let plugin = self.load_plugin(record.version.plugin)?;
+        let handler = handler(&record.name, &record.version, plugin);
+        let candidate = record.candidate.clone().map(|version| self.beside(&record, version).into());
+        let live = Live { cursor: record.cursor, ground: Arc::new(Ground::of(&record)), ..Live::default() };
+        let stop = self.0.stopping.child_token();
+        let (ended, replays) = (CancellationToken::new(), Notify::new());
+        Ok(Running { record, handler, live: live.into(), candidate, stop, ended, replays })
+    }
+
+    /// A version to compare with the one of a record; one that can't begin says why.
+    fn beside(&self, record: &Record, version: Version) -> Candidate {
+        let begin = || {
+            let plugin = self.load_plugin(version.plugin)?;
+            let state = whole_state(&self.0.store.index().view(), &record.name)?;
+            let state = swap::migrate(self, &plugin, &version, &record.version, state)?;
+            Ok::<_, Error>((handler(&record.name, &version, plugin), Ground::apart(state)))
+        };
+        match begin() {
+            Ok((handler, ground)) => Candidate::new(version, handler, ground),
+            Err(error) => Candidate::stopped(version, error.to_string()),
+        }
+    }
+
+    /// What must be right of a version before it may run; its component checks the settings.
+    async fn check(&self, name: &BotName, spec: &BotSpec) -> Result<Plugin> {
         if let Some(kind) = spec.triggers.unknown() {
             let known = EventKind::TRIGGERS.join(", ");
             return Err(Error::new(
                 Code::BadRequest,
                 format!("triggers.events: there is no {kind:?}; there are {known}"),
             ));
+        }
+        if matches!(spec.mode, Mode::Canary { percent } if percent > 100) {
+            return Err(Error::new(Code::BadRequest, "mode.canary.percent: 0 to 100"));
         }
         if name.as_str() == OPERATOR {
             let detail = format!("{OPERATOR} stands for people in pins and jobs: give the bot another name");
@@ -87,49 +139,150 @@ impl Host {
                 format!("settings: {} bytes where at most {} are taken", settings.len(), limits::SETTINGS_BYTES);
             return Err(Error::new(Code::TooLarge, detail));
         }
-        if let Some(same) = self.0.bots.get(&name)
+        let (host, grants, digest) = (self.clone(), spec.grants.clone(), spec.plugin);
+        let checked = blocking(move || {
+            let plugin = host.load_plugin(digest)?;
+            check_granted(plugin.about(), &grants)?;
+            let configured = plugin.configure(&settings);
+            Ok::<_, Error>((plugin, configured))
+        });
+        let (plugin, configured) = checked.await?;
+        configured.map_err(|fault| Error::new(Code::BadSettings, fault.to_string()))?;
+        Ok(plugin)
+    }
+
+    /// Installs a bot, or changes one: from the next event on it runs with this. Its component checks the settings first,
+    /// and brings the state of the version before it into its own form. Durable when this returns; the same again changes
+    /// nothing. With [`Change::Beside`] the version at work stays, and this one is compared with it.
+    ///
+    /// # Errors
+    /// [`Code::UnknownPlugin`], [`Code::NotGranted`], [`Code::BadSettings`], [`Code::NotMigrated`], a trigger that does not
+    /// exist; [`Code::UnknownBot`] if there is none to run beside.
+    pub async fn install(&self, name: BotName, spec: BotSpec, change: Change) -> Result<BotInfo> {
+        self.check_running()?;
+        let _one = self.0.bots.changing.lock().await;
+        let running = self.0.bots.get(&name);
+        if let Some(same) = &running
+            && change != Change::Beside
             && same.record.quarantined.is_none()
-            && same.record.spec()? == spec
+            && same.record.version.spec(&name)? == spec
         {
             return self.bot(&name).await;
         }
-        let (host, text, grants) = (self.clone(), settings.clone(), spec.grants.clone());
-        let checked = blocking(move || {
-            let plugin = host.load_plugin(spec.plugin)?;
-            check_granted(plugin.about(), &grants)?;
-            Ok::<_, Error>(plugin.configure(&text))
-        });
-        let checked = checked.await?;
-        checked.map_err(|fault| Error::new(Code::BadSettings, fault.to_string()))?;
-        let BotSpec { plugin, grants, triggers, .. } = spec;
-        let record = Record {
-            name: name.clone(),
-            plugin,
-            settings,
-            grants,
-            triggers,
-            installed: 0,
-            cursor: 0,
-            quarantined: None,
-            state_bytes: 0,
+        let plugin = self.check(&name, &spec).await?;
+        let version = Version::of(&spec);
+        match (change, running) {
+            (Change::Beside, None) => Err(unknown(&name)),
+            (Change::Beside, Some(_)) => self.set_candidate(&name, Some(version)).await,
+            (Change::Swap { probation }, Some(old)) => self.swap(old, plugin, version, probation).await,
+            (Change::Swap { .. }, None) => {
+                let (bot, taken) = (name.clone(), Taken::default());
+                let write = move |tx: &mut Tx<'_>| write_installed(tx, &bot, version, taken);
+                self.0.store.index().write_async(write).await?;
+                self.put_to_work_as_written(&name).await?;
+                self.bot(&name).await
+            }
+        }
+    }
+
+    /// Lets a version take over. Whatever happens, one of the two is at work when this returns.
+    async fn swap(&self, old: Arc<Running>, plugin: Plugin, version: Version, probation: u64) -> Result<BotInfo> {
+        let name = old.record.name.clone();
+        let swapped = async {
+            self.still(&old).await?;
+            // A version that stood still in quarantine is none to go back to.
+            let probation = if old.record.quarantined.is_some() { 0 } else { probation };
+            let taken = self.take_over(&name, &plugin, &version, &old.record.version, probation).await?;
+            let bot = name.clone();
+            let write = move |tx: &mut Tx<'_>| write_installed(tx, &bot, version, taken);
+            self.0.store.index().write_async(write).await
         };
-        let record = self.0.store.index().write_async(move |tx| write_installed(tx, record)).await?;
-        self.put_to_work(record).await?;
+        let swapped = swapped.await;
+        self.put_to_work_as_written(&name).await?;
+        swapped?;
         self.bot(&name).await
     }
 
-    /// Removes a bot with its state and the times it would be woken at. Jobs that it asked for go on.
+    /// Starts or ends a comparison.
+    async fn set_candidate(&self, name: &BotName, candidate: Option<Version>) -> Result<BotInfo> {
+        let running = self.0.bots.get(name).ok_or_else(|| unknown(name))?;
+        self.still(&running).await?;
+        let bot = name.clone();
+        let set = move |tx: &mut Tx<'_>| {
+            let found: Option<Record> = tx.get(Space::Bots, bot.as_str().as_bytes())?;
+            let mut record = found.ok_or_else(|| unknown(&bot))?;
+            record.candidate = candidate;
+            Ok::<_, Error>(tx.put(Space::Bots, bot.as_str().as_bytes(), &record)?)
+        };
+        let set = self.0.store.index().write_async(set).await;
+        self.put_to_work_as_written(name).await?;
+        set?;
+        self.bot(name).await
+    }
+
+    /// Lets the version that was compared take over.
+    ///
+    /// # Errors
+    /// [`Code::NoCandidate`], and those of [`Host::install`].
+    pub async fn promote(&self, name: &BotName, probation: u64) -> Result<BotInfo> {
+        let spec = self.candidate_of(name)?.spec(name)?;
+        self.install(name.clone(), spec, Change::Swap { probation }).await
+    }
+
+    /// Ends a comparison: the version at work stays.
+    ///
+    /// # Errors
+    /// [`Code::UnknownBot`], [`Code::NoCandidate`].
+    pub async fn abandon(&self, name: &BotName) -> Result<BotInfo> {
+        let _one = self.0.bots.changing.lock().await;
+        self.candidate_of(name)?;
+        self.set_candidate(name, None).await
+    }
+
+    fn candidate_of(&self, name: &BotName) -> Result<Version> {
+        let record: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
+        let none = || Error::new(Code::NoCandidate, format!("no other version runs beside bot {name}"));
+        record.ok_or_else(|| unknown(name))?.candidate.ok_or_else(none)
+    }
+
+    /// Puts the version before this one back, while this one has not proven itself.
+    ///
+    /// # Errors
+    /// [`Code::UnknownBot`]; [`Code::NoCandidate`] if there is nothing to go back to any more.
+    pub async fn roll_back(&self, name: &BotName) -> Result<BotInfo> {
+        let _one = self.0.bots.changing.lock().await;
+        let running = self.0.bots.get(name).ok_or_else(|| unknown(name))?;
+        self.still(&running).await?;
+        let (host, bot) = (self.clone(), name.clone());
+        let back = blocking(move || {
+            let way = host.way_back(&bot)?;
+            let write = move |tx: &mut Tx<'_>| {
+                let found: Option<Record> = tx.get(Space::Bots, bot.as_str().as_bytes())?;
+                let mut record = found.ok_or_else(|| unknown(&bot))?;
+                let at = record.cursor;
+                swap::go_back(tx, &mut record, at, "the operator wanted it".into(), way)
+            };
+            host.0.store.index().write(write)
+        });
+        let back = back.await;
+        self.put_to_work_as_written(name).await?;
+        back?;
+        self.bot(name).await
+    }
+
+    /// Removes a bot with its state, its parked events and the times it would be woken at. Jobs that it asked for go on.
     ///
     /// # Errors
     /// [`Code::UnknownBot`].
     pub async fn uninstall(&self, name: &BotName) -> Result<()> {
         let _one = self.0.bots.changing.lock().await;
-        let (store, bot) = (self.0.store.clone(), name.clone());
+        let (host, bot) = (self.clone(), name.clone());
         let read = move || {
-            let view = store.index().view();
-            Ok::<_, Error>((state_keys(&view, &bot)?, wakes::keys(&view, &bot)?))
+            let view = host.0.store.index().view();
+            let letters = letters::all(&view, &bot)?;
+            Ok::<_, Error>((state_keys(&view, &bot)?, wakes::keys(&view, &bot)?, letters))
         };
-        let (keys, wakes) = blocking(read).await?;
+        let (keys, wakes, letters) = blocking(read).await?;
         let bot = name.clone();
         let remove = move |tx: &mut Tx<'_>| {
             if tx.bytes(Space::Bots, bot.as_str().as_bytes())?.is_none() {
@@ -137,32 +290,12 @@ impl Host {
             }
             tx.put_bytes(Space::Bots, bot.as_str().as_bytes(), None);
             keys.iter().for_each(|key| tx.put_bytes(Space::State, key, None));
+            letters.iter().for_each(|letter| letters::remove(tx, &bot, letter.event.seq));
             wakes.iter().try_for_each(|key| Ok(wakes::set(tx, &bot, key, None)?))
         };
         self.0.store.index().write_async(remove).await?;
         self.0.bots.remove(name);
         Ok(())
-    }
-
-    /// Lets a bot in quarantine go on with the event that it stands at.
-    ///
-    /// # Errors
-    /// [`Code::UnknownBot`]; [`Code::Ended`] if it is not in quarantine.
-    pub async fn resume(&self, name: &BotName) -> Result<BotInfo> {
-        let _one = self.0.bots.changing.lock().await;
-        let bot = name.clone();
-        let release = move |tx: &mut Tx<'_>| {
-            let found: Option<Record> = tx.get(Space::Bots, bot.as_str().as_bytes())?;
-            let mut record = found.ok_or_else(|| unknown(&bot))?;
-            if record.quarantined.take().is_none() {
-                return Err(Error::new(Code::Ended, format!("bot {bot} is not in quarantine")));
-            }
-            tx.put(Space::Bots, bot.as_str().as_bytes(), &record)?;
-            Ok(record)
-        };
-        let record = self.0.store.index().write_async(release).await?;
-        self.put_to_work(record).await?;
-        self.bot(name).await
     }
 
     /// All installed bots, by name.
@@ -183,6 +316,16 @@ impl Host {
         self.describe(&found.ok_or_else(|| unknown(name))?)
     }
 
+    /// What a bot that does not carry out all of its decisions has decided lately, oldest first.
+    ///
+    /// # Errors
+    /// [`Code::UnknownBot`].
+    pub fn decisions(&self, name: &BotName) -> Result<Vec<Decision>> {
+        let running = self.0.bots.get(name).ok_or_else(|| unknown(name))?;
+        let decisions = running.live().decisions.iter().cloned().collect();
+        Ok(decisions)
+    }
+
     /// One value of a bot's state, for people who look into it.
     ///
     /// # Errors
@@ -194,26 +337,40 @@ impl Host {
 
     fn describe(&self, record: &Record) -> Result<BotInfo> {
         let running = self.0.bots.get(&record.name);
-        let ledger = running.as_ref().map(|bot| bot.ledger());
-        let cursor = ledger.as_ref().map_or(record.cursor, |ledger| ledger.cursor);
+        let live = running.as_ref().map(|bot| bot.live());
+        let cursor = live.as_ref().map_or(record.cursor, |live| live.cursor);
         let head = *self.0.store.index().head().borrow();
+        let candidate = running.as_ref().and_then(|bot| bot.candidate()).map(|it| it.comparison.clone());
+        let candidate = match (&record.candidate, candidate) {
+            (Some(version), comparison) => Some((version.spec(&record.name)?, comparison.unwrap_or_default())),
+            (None, _) => None,
+        };
+        let previous = record.previous.as_ref().map(|it| (it.version.plugin, it.left));
         Ok(BotInfo {
             name: record.name.clone(),
-            spec: record.spec()?,
+            spec: record.version.spec(&record.name)?,
             quarantined: record.quarantined.clone(),
+            parked: record.parked,
+            previous,
+            candidate,
+            metrics: record.metrics.clone(),
+            state_bytes: record.state_bytes,
             cursor,
             lag: head.saturating_sub(cursor),
-            handled: ledger.as_ref().map_or(0, |ledger| ledger.handled),
-            effects: ledger.as_ref().map_or(0, |ledger| ledger.effects),
-            faults: ledger.as_ref().map_or(0, |ledger| ledger.faults),
-            last_fault: ledger.as_ref().and_then(|ledger| ledger.last_fault.clone()),
-            log: ledger.as_ref().map(|ledger| ledger.lines()).unwrap_or_default(),
+            ledger: live.as_ref().map(|live| live.ledger.clone()).unwrap_or_default(),
+            last_fault: live.as_ref().and_then(|live| live.last_fault.clone()),
+            log: live.as_ref().map(|live| live.log.iter().cloned().collect()).unwrap_or_default(),
         })
     }
 }
 
+fn handler(name: &BotName, version: &Version, plugin: Plugin) -> Handler {
+    let who = Who { name: name.clone(), grants: version.grants.clone(), mode: version.mode };
+    Handler { who: Arc::new(who), plugin, settings: version.settings.as_str().into() }
+}
+
 /// Whether a plugin is granted all that it can't do without, by its own manifest.
-fn check_granted(about: &About, grants: &Grants) -> Result<()> {
+pub(super) fn check_granted(about: &About, grants: &Grants) -> Result<()> {
     let Some(manifest) = &about.manifest else { return Ok(()) };
     let missing = manifest.ungranted(grants);
     if missing.is_empty() {
@@ -230,26 +387,42 @@ pub(crate) fn slowest_cursor(view: &View) -> Result<Option<Seq>> {
 }
 
 /// A new bot begins with the event of its own installation; a changed one goes on from its cursor.
-fn write_installed(tx: &mut Tx<'_>, mut record: Record) -> Result<Record> {
-    let key = record.name.as_str().as_bytes().to_vec();
+fn write_installed(tx: &mut Tx<'_>, name: &BotName, version: Version, taken: Taken) -> Result<()> {
+    let key = name.as_str().as_bytes().to_vec();
     let before: Option<Record> = tx.get(Space::Bots, &key)?;
     if before.is_none() && tx.count(Space::Bots, MOST)? >= MOST {
         return Err(Error::new(Code::TooMany, format!("{MOST} bots are installed: remove one")));
     }
-    let started = EventKind::BotStarted { bot: record.name.clone(), plugin: record.plugin };
-    record.installed = tx.append(started)?;
-    record.cursor = record.installed - 1;
-    if let Some(before) = before {
-        record.cursor = before.cursor;
-        record.state_bytes = before.state_bytes;
-    }
-    tx.put(Space::Bots, &key, &record)?;
-    Ok(record)
+    let started = EventKind::BotStarted { bot: name.clone(), plugin: version.plugin };
+    let installed = tx.append(started)?;
+    let record = match before {
+        None => Record {
+            name: name.clone(),
+            version,
+            installed,
+            cursor: installed - 1,
+            quarantined: None,
+            state_bytes: 0,
+            parked: None,
+            metrics: Default::default(),
+            spent: Spent::default(),
+            previous: None,
+            candidate: None,
+        },
+        Some(mut record) => {
+            let old = std::mem::replace(&mut record.version, version);
+            (record.installed, record.quarantined, record.candidate) = (installed, None, None);
+            taken.write(tx, &mut record, old);
+            record
+        }
+    };
+    Ok(tx.put(Space::Bots, &key, &record)?)
 }
 
 fn state_keys(view: &View, bot: &BotName) -> Result<Vec<Vec<u8>>> {
     let low = [bot.as_str().as_bytes(), &[0]].concat();
-    let high = [bot.as_str().as_bytes(), &[1]].concat();
+    // What is kept aside as well.
+    let high = [bot.as_str().as_bytes(), &[2]].concat();
     let mut keys = Vec::new();
     view.scan(Space::State, (Bound::Included(&low), Bound::Excluded(&high)), false, |key, _| {
         keys.push(key.to_vec());

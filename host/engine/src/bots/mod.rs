@@ -1,19 +1,35 @@
 //! Bots: each goes along the journal from its own cursor, in a task of its own, and asks for effects.
 
+mod bucket;
 mod calls;
+mod candidate;
+mod delta;
 mod dispatch;
+mod evaluate;
+mod ground;
 mod group;
 mod install;
+mod letters;
+mod park;
 mod plugins;
 mod record;
 mod registry;
+mod swap;
+mod trial;
 mod wakes;
 
-use serde_json::Value;
-use tidegate_core::{BotName, Digest, Grants, PluginManifest, Seq, Triggers};
+use std::collections::BTreeMap;
 
+use serde_json::Value;
+use tidegate_core::{BotName, Digest, Grants, Ledger, Mode, PluginManifest, Seq, Triggers};
+
+pub use candidate::{Comparison, Difference};
 pub(crate) use install::slowest_cursor;
+pub use install::{Change, PROBATION};
+pub use letters::Letter;
 pub(crate) use registry::Bots;
+pub(crate) use swap::restart;
+pub use trial::Trial;
 pub(crate) use wakes::run as wake;
 
 /// What an operator wants of a bot.
@@ -27,6 +43,8 @@ pub struct BotSpec {
     pub grants: Grants,
     /// What wakes it.
     pub triggers: Triggers,
+    /// How far its decisions are carried out.
+    pub mode: Mode,
 }
 
 /// An installed bot.
@@ -38,16 +56,22 @@ pub struct BotInfo {
     pub spec: BotSpec,
     /// Why it stands still, if it does.
     pub quarantined: Option<String>,
+    /// The event that it stands before in quarantine, and which is parked.
+    pub parked: Option<Seq>,
+    /// The component that is put back if this one fails, and events that this one has yet to handle well until it is settled.
+    pub previous: Option<(Digest, u64)>,
+    /// A version that runs beside it, and how the two compare.
+    pub candidate: Option<(BotSpec, Comparison)>,
+    /// Its own numbers.
+    pub metrics: BTreeMap<String, f64>,
+    /// Bytes of its state, keys and values.
+    pub state_bytes: u64,
     /// The last event that it has dealt with.
     pub cursor: Seq,
     /// Events that wait for it.
     pub lag: u64,
-    /// Events handled since the host started.
-    pub handled: u64,
-    /// Effects accepted since the host started.
-    pub effects: u64,
-    /// Faults since the host started.
-    pub faults: u64,
+    /// What it has used and asked for since it was put to work.
+    pub ledger: Ledger,
     /// The last fault.
     pub last_fault: Option<String>,
     /// Its last lines of log.

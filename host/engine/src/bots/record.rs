@@ -1,19 +1,29 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use tidegate_core::{BotName, Digest, Grants, Seq, Triggers};
+use tidegate_core::{BotName, Code, Digest, Grants, Mode, Seq, Spent, Triggers};
 
 use super::BotSpec;
 use crate::{Error, Result};
-use tidegate_core::Code;
 
-/// An installed bot, as the index keeps it.
+/// What runs: a component with all that an operator gave it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) name: BotName,
+pub(super) struct Version {
     pub(super) plugin: Digest,
     /// JSON text, exactly as the component gets it.
     pub(super) settings: String,
     pub(super) grants: Grants,
     pub(super) triggers: Triggers,
+    #[serde(default)]
+    pub(super) mode: Mode,
+}
+
+/// An installed bot, as the index keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) name: BotName,
+    #[serde(flatten)]
+    pub(super) version: Version,
     /// The place of the event that installed it: changes with every change, so that a batch of an older version is seen.
     pub(super) installed: Seq,
     /// The last event dealt with.
@@ -21,13 +31,122 @@ pub(super) struct Record {
     pub(super) quarantined: Option<String>,
     /// Bytes of its state, keys and values.
     pub(super) state_bytes: u64,
+    /// The event that it stands before in quarantine, which is kept with what is needed to handle it again.
+    #[serde(default)]
+    pub(super) parked: Option<Seq>,
+    /// The bot's own numbers.
+    #[serde(default)]
+    pub(super) metrics: BTreeMap<String, f64>,
+    /// What is used of quotas over time.
+    #[serde(default)]
+    pub(super) spent: Spent,
+    /// What was at work before this version, while this one has not proven itself.
+    #[serde(default)]
+    pub(super) previous: Option<Previous>,
+    /// A version that runs beside this one for comparison, and has no effects.
+    #[serde(default)]
+    pub(super) candidate: Option<Version>,
+}
+
+/// What a bot goes back to if its new version fails in its first events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Previous {
+    pub(super) version: Version,
+    /// Events that the new version has yet to handle before it is settled.
+    pub(super) left: u64,
+    /// Whether the state as it was is kept aside, since the new version has changed its form; and of how many bytes it is.
+    pub(super) state_kept: Option<u64>,
+}
+
+impl Version {
+    pub(super) fn of(spec: &BotSpec) -> Self {
+        let BotSpec { plugin, settings, grants, triggers, mode } = spec;
+        let settings = settings.to_string();
+        Self { plugin: *plugin, settings, grants: grants.clone(), triggers: triggers.clone(), mode: *mode }
+    }
+
+    pub(super) fn spec(&self, bot: &BotName) -> Result<BotSpec> {
+        let settings = serde_json::from_str(&self.settings)
+            .map_err(|e| Error::new(Code::Internal, format!("settings of bot {bot}: {e}")))?;
+        let (grants, triggers, mode) = (self.grants.clone(), self.triggers.clone(), self.mode);
+        Ok(BotSpec { plugin: self.plugin, settings, grants, triggers, mode })
+    }
 }
 
 impl Record {
-    pub(super) fn spec(&self) -> Result<BotSpec> {
-        let settings = serde_json::from_str(&self.settings)
-            .map_err(|e| Error::new(Code::Internal, format!("settings of bot {}: {e}", self.name)))?;
-        let (grants, triggers) = (self.grants.clone(), self.triggers.clone());
-        Ok(BotSpec { plugin: self.plugin, settings, grants, triggers })
+    /// Takes in events that went well. True if the version that had taken over is settled with them.
+    pub(super) fn prove(&mut self, handled: u64) -> bool {
+        let Some(previous) = &mut self.previous else { return false };
+        previous.left = previous.left.saturating_sub(handled);
+        let settled = previous.left == 0;
+        if settled {
+            self.previous = None;
+        }
+        settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_first_light_is_read() {
+        #[derive(Serialize)]
+        struct Old {
+            name: BotName,
+            plugin: Digest,
+            settings: String,
+            grants: Grants,
+            triggers: Triggers,
+            installed: Seq,
+            cursor: Seq,
+            quarantined: Option<String>,
+            state_bytes: u64,
+        }
+        let old = Old {
+            name: "b".parse().unwrap(),
+            plugin: Digest::of(b"x"),
+            settings: "{}".into(),
+            grants: Grants { state_bytes: Some(7), ..Grants::default() },
+            triggers: Triggers::default(),
+            installed: 3,
+            cursor: 2,
+            quarantined: Some("why".into()),
+            state_bytes: 9,
+        };
+        let bytes = tidegate_core::cbor::encode(&old).unwrap();
+        let decode = |bytes: &[u8]| tidegate_core::cbor::decode::<Record>(bytes, 1 << 20).unwrap();
+        let read = decode(&bytes);
+        assert_eq!((read.cursor, read.version.grants.state_bytes, read.version.mode), (2, Some(7), Mode::Enforce));
+        assert_eq!(decode(&tidegate_core::cbor::encode(&read).unwrap()), read);
+    }
+
+    #[test]
+    fn a_version_is_settled_by_its_last_event_of_trial() {
+        let version = Version {
+            plugin: Digest::of(b"x"),
+            settings: "{}".into(),
+            grants: Grants::default(),
+            triggers: Triggers::default(),
+            mode: Mode::Enforce,
+        };
+        let previous = Some(Previous { version: version.clone(), left: 5, state_kept: None });
+        let mut record = Record {
+            name: "b".parse().unwrap(),
+            version,
+            installed: 1,
+            cursor: 0,
+            quarantined: None,
+            state_bytes: 0,
+            parked: None,
+            metrics: BTreeMap::new(),
+            spent: Spent::default(),
+            previous,
+            candidate: None,
+        };
+        assert!(!record.prove(4) && record.previous.is_some());
+        assert!(record.prove(3) && record.previous.is_none());
+        assert!(!record.prove(1));
     }
 }

@@ -3,75 +3,90 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tidegate_core::{BotName, Digest, Seq};
-use tidegate_sandbox::{Level, LogLine, Plugin};
+use tidegate_core::{BotName, Decision, Digest, Ledger, Seq};
+use tidegate_sandbox::{LogLine, Plugin};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{PluginInfo, record::Record};
+use super::{PluginInfo, bucket::Bucket, candidate::Candidate, evaluate::Handler, ground::Ground, record::Record};
 
 /// Lines of log that are kept of each bot.
 const LINES: usize = 64;
-
+/// Decisions that are kept of each bot that does not carry out all of them.
+const DECISIONS: usize = 256;
 /// Compiled components that are kept.
 const COMPILED: usize = 64;
+/// Bots that wait to be put to work again; each is there once at most.
+const RESTARTS: usize = 1024;
 
 /// What is known of a bot since it was put to work. It is lost with the host; what matters is in the index.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Live {
     pub(super) cursor: Seq,
-    /// Bytes of its state, keys and values, as they are written.
-    pub(super) state_bytes: u64,
-    pub(super) handled: u64,
-    pub(super) effects: u64,
-    pub(super) faults: u64,
+    /// As it is written.
+    pub(super) ground: Arc<Ground>,
+    pub(super) ledger: Ledger,
     pub(super) last_fault: Option<String>,
     pub(super) log: VecDeque<String>,
+    pub(super) bucket: Bucket,
+    /// What was recorded instead of carried out, the last of it.
+    pub(super) decisions: VecDeque<Decision>,
+    /// Events that the version has yet to handle before it is settled.
+    pub(super) settled: bool,
 }
 
-impl Ledger {
-    pub(super) fn keep(&mut self, lines: Vec<LogLine>, dropped: u64) {
-        let lines = lines.into_iter().map(|line| format!("{}: {}", name_of(line.level), line.message));
+impl Live {
+    pub(super) fn keep(&mut self, lines: &[LogLine], dropped: u64) {
+        let lines = lines.iter().map(|line| format!("{}: {}", line.level.name(), line.message));
         let note = (dropped > 0).then(|| format!("warn: {dropped} more lines were dropped"));
         for line in lines.chain(note) {
-            if self.log.len() == LINES {
-                self.log.pop_front();
-            }
-            self.log.push_back(line);
+            push(&mut self.log, line, LINES);
         }
     }
 
-    pub(super) fn lines(&self) -> Vec<String> {
-        self.log.iter().cloned().collect()
+    pub(super) fn record(&mut self, decisions: Vec<Decision>) {
+        for decision in decisions {
+            push(&mut self.decisions, decision, DECISIONS);
+        }
     }
 }
 
-fn name_of(level: Level) -> &'static str {
-    match level {
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
+pub(super) fn push<T>(ring: &mut VecDeque<T>, item: T, most: usize) {
+    if ring.len() >= most {
+        ring.pop_front();
     }
+    ring.push_back(item);
 }
 
-/// A bot that is at work.
+/// A bot that is at work, or stands still in quarantine.
 #[derive(Debug)]
 pub(super) struct Running {
+    /// As it was when it was put to work: what changes with events stands in `live`.
     pub(super) record: Record,
-    pub(super) plugin: Plugin,
-    pub(super) ledger: Mutex<Ledger>,
+    pub(super) handler: Handler,
+    pub(super) live: Mutex<Live>,
+    /// A version that is compared with this one.
+    pub(super) candidate: Option<Mutex<Candidate>>,
     /// Ends its task: it was changed, removed, or is in quarantine.
     pub(super) stop: CancellationToken,
+    /// Its task has ended: nothing more of this version is written.
+    pub(super) ended: CancellationToken,
+    /// A parked event is to be handed to it again.
+    pub(super) replays: Notify,
 }
 
 impl Running {
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn candidate(&self) -> Option<MutexGuard<'_, Candidate>> {
+        self.candidate.as_ref().map(|candidate| candidate.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// The bots at work, by name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Bots {
     running: Mutex<BTreeMap<BotName, Arc<Running>>>,
     /// Components as they were compiled, which takes a while: the last ones, by digest.
@@ -79,9 +94,27 @@ pub(crate) struct Bots {
     /// What was read from stored components, by digest: it never changes.
     pub(super) described: Mutex<BTreeMap<Digest, PluginInfo>>,
     /// A time to wake a bot at was written.
-    pub(super) wakes_changed: tokio::sync::Notify,
+    pub(super) wakes_changed: Notify,
     /// Installing and removing go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// Bots whose records say something else than what is at work.
+    pub(super) restarts: mpsc::Sender<BotName>,
+    pub(super) to_restart: Mutex<Option<mpsc::Receiver<BotName>>>,
+}
+
+impl Default for Bots {
+    fn default() -> Self {
+        let (restarts, to_restart) = mpsc::channel(RESTARTS);
+        Self {
+            running: Mutex::default(),
+            compiled: Mutex::default(),
+            described: Mutex::default(),
+            wakes_changed: Notify::new(),
+            changing: tokio::sync::Mutex::new(()),
+            restarts,
+            to_restart: Mutex::new(Some(to_restart)),
+        }
+    }
 }
 
 impl Bots {
@@ -98,10 +131,7 @@ impl Bots {
     pub(super) fn keep_compiled(&self, plugin: Plugin) {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         compiled.retain(|other| other.digest() != plugin.digest());
-        compiled.push_back(plugin);
-        if compiled.len() > COMPILED {
-            compiled.pop_front();
-        }
+        push(&mut compiled, plugin, COMPILED);
     }
 
     pub(super) fn get(&self, name: &BotName) -> Option<Arc<Running>> {

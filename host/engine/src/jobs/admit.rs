@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidegate_core::{Checkpoint, Effect, EffectId, EffectKind, Job, Refusal, Tier, Why, guard};
+use tidegate_core::{Checkpoint, Effect, EffectId, EffectKind, Event, Job, Refusal, Tier, Why, guard};
 use tidegate_store::{Tx, View};
 
 use super::put;
@@ -31,6 +31,32 @@ impl Host {
             EffectKind::Prune { tier } => {
                 let newest = Newest::in_view(view, run).map_err(unavailable)?;
                 guard::admit_prune(&checkpoint, *tier, &self.around(run, step, newest))
+            }
+            EffectKind::Pin | EffectKind::Unpin => Ok("pins are always admitted".into()),
+        }
+    }
+
+    /// The same as it would have been at a place in the journal, for what is only tried out: no job is looked at, and nothing
+    /// is being read.
+    ///
+    /// # Errors
+    /// The refusal that a bot would have seen.
+    pub(crate) fn admit_as_of(&self, view: &View, effect: &Effect, event: &Event) -> Result<String, Refusal> {
+        let (run, step) = (&effect.run, effect.step);
+        let unavailable = |e: tidegate_store::Error| Refusal::new(Why::Unavailable, e.to_string());
+        let found = view.checkpoint(run, step).map_err(unavailable)?.and_then(|checkpoint| checkpoint.as_of(event.seq));
+        let Some(checkpoint) = found else {
+            return Err(Refusal::new(Why::NotFound, format!("run {run} has no checkpoint at step {step}")));
+        };
+        match &effect.kind {
+            EffectKind::Replicate { target, .. } if target != self.0.target.name() => {
+                Err(Refusal::new(Why::NotFound, format!("there is no target {target}")))
+            }
+            EffectKind::Replicate { not_before, .. } => admit_replicate(&checkpoint, not_before.since(event.time)),
+            EffectKind::Prune { tier } => {
+                let newest = Newest::as_of(view, run, event.seq).map_err(unavailable)?;
+                let around = guard::Surroundings { being_read: false, ..self.around(run, step, newest) };
+                guard::admit_prune(&checkpoint, *tier, &around)
             }
             EffectKind::Pin | EffectKind::Unpin => Ok("pins are always admitted".into()),
         }

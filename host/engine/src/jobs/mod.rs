@@ -35,13 +35,12 @@ pub(crate) fn conclude(tx: &mut Tx<'_>, id: &EffectId, outcome: Outcome) -> Resu
         return Ok(Some(job));
     }
     job.conclude(outcome, tx.now());
-    finish(tx, &job)?;
+    finish(tx, &mut job)?;
     Ok(Some(job))
 }
 
 /// Writes a job; if it has ended, the fact as well.
-fn finish(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
-    put(tx, job)?;
+fn finish(tx: &mut Tx<'_>, job: &mut Job) -> Result<()> {
     if job.state.ended() {
         let (run, step) = (job.effect.run.clone(), job.effect.step);
         let ok = job.state == JobState::Done;
@@ -50,9 +49,21 @@ fn finish(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
         while detail.len() > 1024 {
             detail.pop();
         }
-        tx.append(EventKind::JobFinished { effect: job.id.clone(), by: job.by.clone(), run, step, ok, detail })?;
+        let fact = EventKind::JobFinished { effect: job.id.clone(), by: job.by.clone(), run, step, ok, detail };
+        job.ended = Some(tx.append(fact)?);
     }
-    Ok(())
+    put(tx, job)
+}
+
+/// Calls a job off, in words of who does it. False if it has ended already.
+pub(crate) fn call_off(tx: &mut Tx<'_>, mut job: Job, why: String) -> Result<bool> {
+    if job.state.ended() {
+        return Ok(false);
+    }
+    job.state = JobState::Cancelled;
+    job.updated = tx.now();
+    job.detail = why;
+    finish(tx, &mut job).map(|()| true)
 }
 
 impl Host {
@@ -95,14 +106,11 @@ impl Host {
         let name = id.clone();
         let cancel = move |tx: &mut Tx<'_>| {
             let found = tx.get::<Job>(Space::Jobs, name.as_str().as_bytes())?;
-            let mut job = found.ok_or_else(|| Error::new(Code::UnknownJob, format!("job {name} is not known")))?;
-            if job.state.ended() {
-                return Err(Error::new(Code::Ended, format!("job {name} has ended already")));
+            let job = found.ok_or_else(|| Error::new(Code::UnknownJob, format!("job {name} is not known")))?;
+            match call_off(tx, job, "called off by the operator".into())? {
+                true => Ok(()),
+                false => Err(Error::new(Code::Ended, format!("job {name} has ended already"))),
             }
-            job.state = JobState::Cancelled;
-            job.updated = tx.now();
-            job.detail = "called off by the operator".into();
-            finish(tx, &job)
         };
         self.0.store.index().write_async(cancel).await?;
         self.0.queue.cancel(id);

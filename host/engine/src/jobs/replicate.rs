@@ -1,4 +1,5 @@
-use tidegate_core::{Checkpoint, EventKind, Job, Outcome, Rank, Tier};
+use tidegate_core::{Checkpoint, EffectKind, EventKind, Job, Outcome, Rank, Tier};
+use tidegate_replica::Progress;
 use tidegate_store::Tx;
 
 use crate::{Error, Host, Result, error::blocking, track::Track};
@@ -16,13 +17,17 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
         return Outcome::Done { bytes: 0, detail: "it was on the target already".into() };
     }
     progress.set_total(checkpoint.bytes());
+    let rate = match job.effect.kind {
+        EffectKind::Replicate { rate, .. } => rate,
+        _ => None,
+    };
     let (mut sent, mut kept, mut verified) = (0, 0, String::from("already there"));
     for (rank, shard) in &checkpoint.shards {
         if shard.verified(Tier::Object) {
             progress.end_step(shard.bytes);
             continue;
         }
-        match ship(host, &checkpoint, *rank, progress).await {
+        match ship(host, &checkpoint, *rank, progress.begin_step(rate)).await {
             Ok(shipped) => {
                 progress.end_step(shard.bytes);
                 sent += shipped.bytes;
@@ -83,7 +88,7 @@ async fn ship(
     host: &Host,
     checkpoint: &Checkpoint,
     rank: Rank,
-    progress: &Track,
+    progress: Progress,
 ) -> Result<tidegate_replica::Shipped, Outcome> {
     let (store, run, step) = (host.0.store.clone(), checkpoint.run.clone(), checkpoint.step);
     let dir = store.shard_files(&run, step, rank);
@@ -94,12 +99,12 @@ async fn ship(
     let Some(digest) = checkpoint.shards.get(&rank).and_then(|shard| shard.body) else {
         return Err(Outcome::Retry(format!("rank {rank} has no digests yet")));
     };
-    let (target, metrics, step_progress) = (&host.0.target, &checkpoint.metrics, progress.begin_step());
+    let (target, metrics) = (&host.0.target, &checkpoint.metrics);
     // A copy that is there and not verified was found damaged.
     let damaged = checkpoint.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Object).is_some());
     let shipped = match damaged {
-        true => target.mend(&body, digest, metrics, &dir, &step_progress).await,
-        false => target.ship(&body, digest, metrics, &dir, &step_progress).await,
+        true => target.mend(&body, digest, metrics, &dir, &progress).await,
+        false => target.ship(&body, digest, metrics, &dir, &progress).await,
     };
     match shipped {
         Ok(shipped) => Ok(shipped),

@@ -31,8 +31,19 @@ async fn carry_out(host: Host, job: Job, progress: Track) {
         }
     };
     let stopping = host.0.stopping.clone();
+    let deadline = job.deadline();
+    let late = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep(deadline.since(host.0.clock.now())).await,
+            None => std::future::pending().await,
+        }
+    };
     let outcome = tokio::select! {
         outcome = work => outcome,
+        () = late => {
+            progress.cancel();
+            Outcome::Failed("its deadline has passed".into())
+        }
         () = stopping.cancelled() => {
             // Not a failed try: the job is in the index as it was, and goes on after the next start.
             progress.cancel();

@@ -71,7 +71,7 @@ async fn a_bot_without_grants_gets_nothing_and_sees_nothing() {
     fixture.commit(2, 0, 1, &[("a", b"x")]).await;
     let bot = fixture.caught_up("bot").await;
     // It may not read the run, so events of the run do not wake it.
-    assert_eq!((bot.effects, state_of(&fixture, "bot")), (0, None));
+    assert_eq!((bot.ledger.effects(), state_of(&fixture, "bot")), (0, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,7 +81,7 @@ async fn a_bot_that_loops_is_stopped_and_leaves_the_host_alone() {
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     fixture.event(|event| event.kind.name() == "bot-quarantined").await;
     assert!(fixture.host.health().await.ready);
-    assert!(fixture.bot("spin").await.faults >= 1);
+    assert!(fixture.bot("spin").await.ledger.faults >= 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,8 +127,9 @@ async fn a_bot_can_not_take_the_name_that_stands_for_people() {
         settings: serde_json::json!({}),
         grants: pin_grants(),
         triggers: Default::default(),
+        mode: Default::default(),
     };
-    let refused = fixture.host.install("operator".parse().unwrap(), spec).await.unwrap_err();
+    let refused = fixture.host.install("operator".parse().unwrap(), spec, Default::default()).await.unwrap_err();
     assert_eq!(refused.code, tidegate_core::Code::BadName);
 }
 
@@ -139,7 +140,7 @@ async fn a_bot_is_told_when_the_host_starts_again() {
     let first = fixture.event(|event| event.kind.name() == "bot-started").await;
     let fixture = fixture.restart(|_| ()).await;
     fixture.event(|event| event.kind.name() == "bot-started" && event.seq > first.seq).await;
-    assert_eq!(fixture.caught_up("bot").await.faults, 0);
+    assert_eq!(fixture.caught_up("bot").await.ledger.faults, 0);
 }
 
 /// The step in a bot's state.
@@ -151,7 +152,7 @@ fn state_of(fixture: &Fixture, bot: &str) -> Option<u64> {
 /// Asks at its start to be woken so many nanoseconds later, then does what `then` says; writes 77 into its state when it is.
 fn sleeper(later: u64, then: &str) -> Vec<u8> {
     let top = format!(
-        r#"(import "tidegate:bot/schedule@0.1.0" "wake-at" (func $wake (param i64 i32 i32 i32 i32 i32)))
+        r#"(import "tidegate:bot/schedule@0.2.0" "wake-at" (func $wake (param i64 i32 i32 i32 i32 i32)))
         {STATE_SET} (data (i32.const 100) "k") (data (i32.const 300) "why")"#
     );
     let handle = format!(
@@ -226,7 +227,7 @@ async fn a_handler_that_fails_is_not_woken_for_what_it_asked() {
 async fn what_a_bot_draws_is_determined_by_its_name_and_the_event() {
     let fixture = Fixture::new().await;
     let top = format!(
-        r#"(import "tidegate:bot/random@0.1.0" "next-u64" (func $draw (param i32)))
+        r#"(import "tidegate:bot/random@0.2.0" "next-u64" (func $draw (param i32)))
         {STATE_SET} (data (i32.const 100) "k")"#
     );
     let handle = "(call $draw (i32.const 600))

@@ -77,8 +77,8 @@ impl Fixture {
         let plugin = self.host.add_plugin(component.into()).await.unwrap().digest;
         let events = events.iter().map(|kind| (*kind).to_owned()).collect();
         let triggers = Triggers { events, runs: vec![] };
-        let spec = BotSpec { plugin, settings: serde_json::json!({}), grants, triggers };
-        self.host.install(name.parse().unwrap(), spec).await.unwrap()
+        let spec = BotSpec { plugin, settings: serde_json::json!({}), grants, triggers, mode: Default::default() };
+        self.host.install(name.parse().unwrap(), spec, Default::default()).await.unwrap()
     }
 
     pub(crate) async fn bot(&self, name: &str) -> BotInfo {
@@ -137,11 +137,12 @@ pub(crate) fn replicate_grants() -> Grants {
 
 /// A bot that asks for a copy of each sealed checkpoint.
 pub(crate) fn replicator() -> Vec<u8> {
-    let top = r#"(import "tidegate:bot/replication@0.1.0" "replicate"
-            (func $replicate (param i32 i32 i64 i32 i32 i64 i32 i32 i32 i32)))
+    let top = r#"(import "tidegate:bot/replication@0.2.0" "replicate"
+            (func $replicate (param i32 i32 i64 i32 i32 i32 i32 i32 i64 i32 i64 i32 i64 i32 i32 i32 i32)))
         (data (i32.const 100) "default") (data (i32.const 200) "test")"#;
     let handle = "(if (i32.eq (local.get $what) (i32.const 3)) (then
         (call $replicate (local.get $run) (local.get $run_len) (local.get $step) (i32.const 100) (i32.const 7)
-            (i64.const 0) (i32.const 5) (i32.const 200) (i32.const 4) (i32.const 300))))";
+            (i32.const 0) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0) (i64.const 0) (i32.const 0) (i64.const 0)
+            (i32.const 5) (i32.const 200) (i32.const 4) (i32.const 300))))";
     tidegate_tests_support::guest::component(top, handle).unwrap()
 }

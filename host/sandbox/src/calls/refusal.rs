@@ -26,6 +26,7 @@ impl Host for Guest {
             Why::Unnecessary => Refusal::Unnecessary(text),
             Why::Invalid => Refusal::Invalid(text),
             Why::Unavailable => Refusal::Unavailable(text),
+            Why::StaleToken => Refusal::StaleToken(text),
         })
     }
 }

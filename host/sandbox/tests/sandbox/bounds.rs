@@ -72,7 +72,7 @@ fn the_guests_own_error_is_cut_and_cleaned() {
 
 #[test]
 fn the_event_reaches_the_guest_and_the_clock_is_its_time() {
-    let top = r#"(import "tidegate:bot/clock@0.1.0" "now" (func $now (result i64)))"#;
+    let top = r#"(import "tidegate:bot/clock@0.2.0" "now" (func $now (result i64)))"#;
     let body = "(if (i64.ne (call $now) (i64.const 1000000000)) (then unreachable))
         (if (i64.ne (local.get $time) (call $now)) (then unreachable))
         (if (i64.ne (local.get $seq) (i64.const 7)) (then unreachable))

@@ -24,6 +24,23 @@ fn a_loop_is_stopped_at_its_deadline() {
 }
 
 #[test]
+fn a_loop_ends_with_its_fuel_however_long_it_may_take() {
+    let little = sandbox_with(Options { fuel: Some(1_000_000), ..small() });
+    assert_eq!(fault_in(&little, &guest("", "(loop $l (br $l))")), Fault::OutOfFuel(1_000_000));
+}
+
+#[test]
+fn what_a_handler_costs_in_fuel_is_the_same_every_time() {
+    let body = "(local $n i32) (loop $l
+        (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))";
+    let plugin = sandbox().load(&guest("", body)).unwrap();
+    let used: Vec<u64> = (0..3).map(|_| handle(&plugin).1.usage.fuel).collect();
+    assert!(used[0] > 4_000 && used.iter().all(|it| *it == used[0]), "{used:?}");
+    let uncounted = sandbox_with(Options { fuel: None, ..small() });
+    assert_eq!(handle(&uncounted.load(&guest("", body)).unwrap()).1.usage.fuel, 0);
+}
+
+#[test]
 fn a_loop_in_the_start_function_is_stopped_too_and_does_not_run_when_loaded() {
     let text = module("", "").replace("(memory", "(start $s) (func $s (loop $l (br $l))) (memory");
     assert!(matches!(fault_in(&hasty(), &component_for(&wit(), &text)), Fault::TimedOut(_)));
@@ -37,7 +54,7 @@ fn a_loop_in_its_allocator_is_stopped_too() {
 
 #[test]
 fn a_loop_of_host_calls_is_stopped_too() {
-    let top = r#"(import "tidegate:bot/clock@0.1.0" "now" (func $now (result i64)))"#;
+    let top = r#"(import "tidegate:bot/clock@0.2.0" "now" (func $now (result i64)))"#;
     let guest = guest(top, "(loop $l (drop (call $now)) (br $l))");
     assert!(matches!(fault_in(&hasty(), &guest), Fault::TimedOut(_)));
 }
@@ -111,7 +128,7 @@ fn a_flood_of_effects_ends_the_handler_and_reaches_the_host_bounded() {
 
 #[test]
 fn a_flood_of_calls_ends_the_handler() {
-    let top = r#"(import "tidegate:bot/state@0.1.0" "delete" (func $delete (param i32 i32 i32)))"#;
+    let top = r#"(import "tidegate:bot/state@0.2.0" "delete" (func $delete (param i32 i32 i32)))"#;
     let body = "(loop $l (call $delete (i32.const 0) (i32.const 0) (i32.const 64)) (br $l))";
     let few = sandbox_with(Options { host_calls: 100, ..small() });
     assert_eq!(fault_in(&few, &guest(top, body)), Fault::OverBudget("more than 100 host calls in one event".into()));
@@ -154,7 +171,7 @@ fn an_enum_out_of_its_cases_is_a_trap() {
 
 #[test]
 fn a_flood_of_lines_is_dropped_and_counted() {
-    let top = r#"(import "tidegate:bot/log@0.1.0" "line" (func $line (param i32 i32 i32)))
+    let top = r#"(import "tidegate:bot/log@0.2.0" "line" (func $line (param i32 i32 i32)))
         (data (i32.const 100) "hello\1b[2J")"#;
     let body = "(local $n i32)
         (loop $l (call $line (i32.const 2) (i32.const 100) (i32.const 9))
@@ -167,7 +184,7 @@ fn a_flood_of_lines_is_dropped_and_counted() {
 
 #[test]
 fn lines_written_before_a_trap_are_kept() {
-    let top = r#"(import "tidegate:bot/log@0.1.0" "line" (func $line (param i32 i32 i32)))
+    let top = r#"(import "tidegate:bot/log@0.2.0" "line" (func $line (param i32 i32 i32)))
         (data (i32.const 100) "last words")"#;
     let body = "(call $line (i32.const 3) (i32.const 100) (i32.const 10)) unreachable";
     let (_, handled) = handle(&sandbox().load(&guest(top, body)).unwrap());

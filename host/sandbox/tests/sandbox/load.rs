@@ -56,12 +56,12 @@ fn a_component_with_flipped_bits_is_refused_or_held() {
 
 #[test]
 fn another_version_of_the_contract_is_refused_however_near_it_is() {
-    let top = r#"(import "tidegate:bot/log@0.1.0" "line" (func (param i32 i32 i32)))"#;
-    for version in ["0.1.1", "0.2.0", "1.0.0"] {
-        let wit = changed_wit(version, &[("@0.1.0", &format!("@{version}"))]);
-        let text = module(top, "").replace("@0.1.0", &format!("@{version}"));
+    let top = r#"(import "tidegate:bot/log@0.2.0" "line" (func (param i32 i32 i32)))"#;
+    for version in ["0.1.1", "0.2.1", "0.3.0", "1.0.0"] {
+        let wit = changed_wit(version, &[("@0.2.0", &format!("@{version}"))]);
+        let text = module(top, "").replace("@0.2.0", &format!("@{version}"));
         let error = sandbox().load(&component_for(&wit, &text)).unwrap_err();
-        assert_eq!(error, Error::Version { wants: version.into(), offers: "0.1.0" });
+        assert_eq!(error, Error::Version { wants: version.into(), offers: "0.2.0 and 0.1.0".into() });
     }
 }
 
@@ -80,7 +80,7 @@ fn an_import_beyond_the_world_is_refused_by_name() {
 #[test]
 fn a_known_interface_with_another_function_is_refused() {
     let wit = changed_wit("now", &[("now: func() -> timestamp;", "now: func() -> timestamp; sleep: func();")]);
-    let text = module(r#"(import "tidegate:bot/clock@0.1.0" "sleep" (func))"#, "");
+    let text = module(r#"(import "tidegate:bot/clock@0.2.0" "sleep" (func))"#, "");
     let error = sandbox().load(&component_for(&wit, &text)).unwrap_err();
     assert!(matches!(&error, Error::World(why) if why.contains("sleep")), "{error}");
 }
@@ -133,11 +133,11 @@ fn with_manifest(mut component: Vec<u8>, text: &str) -> Vec<u8> {
     component
 }
 
-const SAYS: &str = r#"{"manifest":1,"name":"gate","version":"1.0.0","worlds":["tidegate:bot/policy@0.1.0"]"#;
+const SAYS: &str = r#"{"manifest":1,"name":"gate","version":"1.0.0","worlds":["tidegate:bot/policy@0.2.0"]"#;
 
 #[test]
 fn what_a_component_can_do_is_read_from_its_imports_function_by_function() {
-    let log = r#"(import "tidegate:bot/log@0.1.0" "line" (func (param i32 i32 i32)))"#;
+    let log = r#"(import "tidegate:bot/log@0.2.0" "line" (func (param i32 i32 i32)))"#;
     let used = |top: &str| sandbox().load(&guest(top, "")).unwrap().about().used.clone();
     assert_eq!(used(""), [].into());
     assert_eq!(used(log), [].into());
@@ -172,8 +172,8 @@ fn a_manifest_that_is_none_or_there_twice_is_refused() {
         let error = load(text);
         assert!(matches!(&error, Error::Manifest(bad) if bad.0.contains(said)), "{text:?}: {error}");
     }
-    let elsewhere = load(&format!("{SAYS}}}").replace("policy@0.1.0", "policy@0.2.0")).to_string();
-    assert!(elsewhere.contains("policy@0.2.0, and this host has tidegate:bot/policy@0.1.0"), "{elsewhere}");
+    let elsewhere = load(&format!("{SAYS}}}").replace("policy@0.2.0", "policy@0.3.0")).to_string();
+    assert!(elsewhere.contains("policy@0.3.0, and this host has tidegate:bot/policy@0.2.0"), "{elsewhere}");
     let good = format!("{SAYS}}}");
     let twice = with_manifest(with_manifest(guest("", ""), &good), &good);
     assert!(sandbox().load(&twice).unwrap_err().to_string().contains("twice"));

@@ -8,3 +8,4 @@ mod isolation;
 mod load;
 mod plugins;
 mod support;
+mod worlds;

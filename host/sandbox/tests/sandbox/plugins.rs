@@ -30,7 +30,7 @@ fn replicate_asks_for_one_copy_and_for_the_same_one_again() {
         fake.effects
     };
     let effects = ask();
-    let EffectKind::Replicate { target, not_before, priority } = &effects[0].kind else { panic!("{effects:?}") };
+    let EffectKind::Replicate { target, not_before, priority, .. } = &effects[0].kind else { panic!("{effects:?}") };
     assert_eq!((target.as_str(), *priority, effects.len()), ("cold", 5, 1));
     let wait = not_before.since(event().time);
     assert!(wait.as_secs() < 5, "{wait:?}");

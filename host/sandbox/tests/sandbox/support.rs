@@ -61,15 +61,20 @@ pub(crate) fn module(top: &str, handle: &str) -> String {
 
 /// The import of `prune`: run, step, tier, reason, and where the answer goes.
 pub(crate) const PRUNE: &str = r#"
-    (import "tidegate:bot/checkpoints@0.1.0" "prune"
+    (import "tidegate:bot/checkpoints@0.2.0" "prune"
         (func $prune (param i32 i32 i64 i32 i32 i32 i32)))"#;
 
-/// The component of a core module in text, for the world of a folder of WIT.
+/// The component of a core module in text, for the world `policy` of a folder of WIT.
 pub(crate) fn component_for(wit: &Path, text: &str) -> Vec<u8> {
+    component_of_world(wit, "policy", text)
+}
+
+/// The component of a core module in text, for this world of a folder of WIT.
+pub(crate) fn component_of_world(wit: &Path, world: &str, text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap();
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(wit).unwrap();
-    let world = resolve.select_world(&[package], Some("policy")).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
 }
@@ -154,19 +159,6 @@ impl Calls for Fake {
         Ok(())
     }
     fn state_delete(&mut self, _: &str) -> Result<(), Refusal> {
-        Ok(())
-    }
-    fn state_keys(&mut self, _: &str, _: Option<&str>, _: u32) -> Result<Vec<String>, Refusal> {
-        Ok(Vec::new())
-    }
-    fn wake_at(&mut self, _: Timestamp, _: &str, _: String) -> Result<(), Refusal> {
-        Ok(())
-    }
-    fn cancel_wake(&mut self, _: &str) -> Result<(), Refusal> {
-        Ok(())
-    }
-    fn random(&mut self, into: &mut [u8]) -> Result<(), Refusal> {
-        into.fill(4);
         Ok(())
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -5,6 +5,7 @@ mod checkpoints;
 mod events;
 mod health;
 mod jobs;
+mod letters;
 mod pins;
 mod plugins;
 mod prunings;
@@ -12,6 +13,7 @@ mod restores;
 mod runs;
 mod saves;
 mod stream;
+mod trials;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -31,5 +33,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .merge(stream::router())
         .merge(plugins::router())
         .merge(bots::router())
+        .merge(letters::router())
+        .merge(trials::router())
         .merge(health::router())
 }

@@ -18,11 +18,13 @@ pub enum Space {
     Meta,
     /// When bots are to be woken; the engine has the keys.
     Wakes,
+    /// (bot name, 0, place in the journal) → event that the bot could not handle.
+    Letters,
 }
 
 /// The handles of all spaces.
 #[derive(Clone)]
-pub(crate) struct Keyspaces([Keyspace; 7]);
+pub(crate) struct Keyspaces([Keyspace; 8]);
 
 impl std::fmt::Debug for Keyspaces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,12 +34,12 @@ impl std::fmt::Debug for Keyspaces {
 
 impl Keyspaces {
     pub(crate) fn open<E>(mut open: impl FnMut(&'static str) -> Result<Keyspace, E>) -> Result<Self, E> {
-        let [a, b, c, d, e, f, g] = ["checkpoints", "events", "jobs", "bots", "state", "meta", "wakes"];
-        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?, open(g)?]))
+        let [a, b, c, d, e, f, g, h] = ["checkpoints", "events", "jobs", "bots", "state", "meta", "wakes", "letters"];
+        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?, open(g)?, open(h)?]))
     }
 
     pub(crate) fn of(&self, space: Space) -> &Keyspace {
-        let [checkpoints, events, jobs, bots, state, meta, wakes] = &self.0;
+        let [checkpoints, events, jobs, bots, state, meta, wakes, letters] = &self.0;
         match space {
             Space::Checkpoints => checkpoints,
             Space::Events => events,
@@ -46,6 +48,7 @@ impl Keyspaces {
             Space::State => state,
             Space::Meta => meta,
             Space::Wakes => wakes,
+            Space::Letters => letters,
         }
     }
 }

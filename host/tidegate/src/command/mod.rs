@@ -29,7 +29,6 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dev(args) => return dev::run(args, out),
         Command::Run(args) => return run::run(args, out),
         Command::Openapi(args) => return openapi::run(args),
-        Command::Plugin(args) => return plugin::run(args, out),
         command => command,
     };
     let client = Client::new(cli.socket);
@@ -44,7 +43,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
             Command::Bots(args) => bots::run(args, &client, out).await,
             Command::Jobs(args) => jobs::run(args, &client, out).await,
             Command::Events(args) => events::run(args, &client, out).await,
-            Command::Dev(_) | Command::Run(_) | Command::Openapi(_) | Command::Plugin(_) => Ok(()),
+            Command::Plugin(args) => plugin::run(args, &client, out).await,
+            Command::Dev(_) | Command::Run(_) | Command::Openapi(_) => Ok(()),
         }
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(asked)

@@ -5,7 +5,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidegate_core::{BotName, Grants, Triggers};
+use tidegate_core::{BotName, Grants, Mode, Triggers};
 
 /// `[bots]`: which are there from the start.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -32,6 +32,9 @@ pub(crate) struct BotConfig {
     /// What wakes it. Default = nothing.
     #[serde(default)]
     pub(crate) triggers: Triggers,
+    /// How far its decisions are carried out. Default = `enforce`.
+    #[serde(default)]
+    pub(crate) mode: Mode,
 }
 
 fn nothing() -> Value {

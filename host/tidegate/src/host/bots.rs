@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use tidegate_core::{BotName, Code};
-use tidegate_engine::{BotSpec, Host};
+use tidegate_engine::{BotSpec, Change, Host};
 
 use crate::config::{BotConfig, BotsSection};
 
@@ -51,10 +51,11 @@ async fn install_one(
             settings: bot.settings.clone(),
             grants: bot.grants.clone(),
             triggers: bot.triggers.clone(),
+            mode: bot.mode,
         },
     };
     if known.as_ref() != Some(&wanted) {
-        host.install(name.clone(), wanted).await?;
+        host.install(name.clone(), wanted, Change::default()).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use tidegate_api::{Bot, BotSpec, Page, Plugin};
+use tidegate_api::{Bot, BotSpec, Decision, Page, Plugin, Promote, Trial, TrialRequest};
 
 use crate::{Client, Error, transport::Call};
 
@@ -64,5 +64,46 @@ impl Client {
     /// `TG0019` when there is no such bot.
     pub async fn resume_bot(&self, name: &str) -> Result<Bot, Error> {
         self.ask(Call::post(&["v1", "bots", name, "resume"])).await
+    }
+
+    /// Lets the version that runs beside a bot take over; see `BotSpec` for the probation.
+    ///
+    /// # Errors
+    /// `TG0036` when there is none, and those of [`Client::install_bot`].
+    pub async fn promote_bot(&self, name: &str, probation: Option<u64>) -> Result<Bot, Error> {
+        let asked = Promote { probation };
+        self.ask(Call::post(&["v1", "bots", name, "promote"]).json(&asked)?.timeout(COMPILE)).await
+    }
+
+    /// Ends the comparison with the version that runs beside a bot.
+    ///
+    /// # Errors
+    /// `TG0036` when there is none.
+    pub async fn abandon_candidate(&self, name: &str) -> Result<Bot, Error> {
+        self.ask(Call::post(&["v1", "bots", name, "abandon"])).await
+    }
+
+    /// Puts the version before this one back.
+    ///
+    /// # Errors
+    /// `TG0036` when there is none to go back to.
+    pub async fn roll_back_bot(&self, name: &str) -> Result<Bot, Error> {
+        self.ask(Call::post(&["v1", "bots", name, "rollback"])).await
+    }
+
+    /// What a bot in shadow or canary has decided lately.
+    ///
+    /// # Errors
+    /// `TG0019` when there is no such bot.
+    pub async fn decisions(&self, name: &str) -> Result<Page<Decision>, Error> {
+        self.ask(Call::get(&["v1", "bots", name, "decisions"])).await
+    }
+
+    /// What a bot would have decided about recorded facts. Nothing is done.
+    ///
+    /// # Errors
+    /// As [`Client::install_bot`].
+    pub async fn try_out(&self, asked: &TrialRequest) -> Result<Trial, Error> {
+        self.ask(Call::post(&["v1", "trials"]).json(asked)?.timeout(COMPILE)).await
     }
 }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod events;
 mod health;
 mod jobs;
+mod letters;
 mod paging;
 mod restores;
 mod saves;

@@ -4,7 +4,7 @@
 pub(crate) mod checkpoints {
     use crate::{
         Checkpoint, Refusal, Tier,
-        bindings::tidegate::bot::checkpoints::Page,
+        bindings::tidegate::bot::checkpoints::{Page, Verdict},
         testing::{Effect, world::with},
     };
 
@@ -35,6 +35,22 @@ pub(crate) mod checkpoints {
         with(|world| Ok(world.checkpoints.get(&(run.to_owned(), step)).cloned()))
     }
 
+    pub(crate) fn plan_prune(run: &str, steps: &[u64], tier: Tier) -> Result<Vec<Verdict>, Refusal> {
+        if !(1..=256).contains(&steps.len()) {
+            return Err(Refusal::Invalid(format!("a plan has 1 to 256 steps, not {}", steps.len())));
+        }
+        with(|world| {
+            let judge = |step: &u64| {
+                let (run, step, reason) = (run.to_owned(), *step, "a plan".to_owned());
+                match world.judge(&Effect::Prune { run, step, tier, reason }) {
+                    Ok(()) => Verdict { step, allowed: true, because: "no rule stands against it".into() },
+                    Err(refusal) => Verdict { step, allowed: false, because: refusal.to_string() },
+                }
+            };
+            Ok(steps.iter().map(judge).collect())
+        })
+    }
+
     pub(crate) fn pin(run: &str, step: u64, reason: &str) -> Result<String, Refusal> {
         with(|world| world.ask(Effect::Pin { run: run.to_owned(), step, reason: reason.to_owned() }))
     }
@@ -52,12 +68,48 @@ pub(crate) mod checkpoints {
 pub(crate) mod replication {
     use crate::{
         Refusal,
-        replication::Request,
+        replication::{JobState, Request},
         testing::{Effect, world::with},
     };
 
     pub(crate) fn replicate(request: &Request) -> Result<String, Refusal> {
         with(|world| world.ask(Effect::Replicate(request.clone())))
+    }
+
+    pub(crate) fn status(effect: &str) -> Result<Option<JobState>, Refusal> {
+        with(|world| Ok(world.jobs.get(effect).copied()))
+    }
+
+    pub(crate) fn cancel(effect: &str, reason: &str) -> Result<(), Refusal> {
+        with(|world| world.call_off(effect, reason))
+    }
+}
+
+/// `metrics.wit`.
+pub(crate) mod metrics {
+    use crate::{Refusal, testing::world::with};
+
+    fn change(name: &str, good: bool, change: impl FnOnce(&mut f64)) -> Result<(), Refusal> {
+        let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+        let named = name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64;
+        if !named || !good {
+            return Err(Refusal::Invalid(format!("the name or value of metric {name:?} is out of its bounds")));
+        }
+        with(|world| {
+            if world.metrics.len() >= 32 && !world.metrics.contains_key(name) {
+                return Err(Refusal::OverQuota("a bot has at most 32 metrics".into()));
+            }
+            change(world.metrics.entry(name.to_owned()).or_default());
+            Ok(())
+        })
+    }
+
+    pub(crate) fn set(name: &str, value: f64) -> Result<(), Refusal> {
+        change(name, value.is_finite(), |number| *number = value)
+    }
+
+    pub(crate) fn add(name: &str, by: f64) -> Result<(), Refusal> {
+        change(name, by.is_finite() && by >= 0.0, |number| *number += by)
     }
 }
 

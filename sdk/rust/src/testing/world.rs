@@ -3,7 +3,11 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use super::Effect;
-use crate::{Checkpoint, Refusal, Tier, log::Level, replication::Request};
+use crate::{
+    Checkpoint, Refusal, Tier,
+    log::Level,
+    replication::{JobState, Request},
+};
 
 pub(super) type Rule = Box<dyn FnMut(&Effect) -> Option<Refusal>>;
 
@@ -13,6 +17,9 @@ pub(crate) struct World {
     pub(super) checkpoints: BTreeMap<(String, u64), Checkpoint>,
     pub(super) state: BTreeMap<String, Vec<u8>>,
     pub(super) wakes: BTreeMap<String, u64>,
+    pub(super) metrics: BTreeMap<String, f64>,
+    /// How far each accepted effect is, by its id.
+    pub(super) jobs: BTreeMap<String, JobState>,
     pub(super) drawn: u64,
     pub(super) lines: Vec<(Level, String)>,
     pub(super) effects: Vec<Effect>,
@@ -32,14 +39,36 @@ pub(crate) fn with<T>(f: impl FnOnce(&mut World) -> T) -> T {
 }
 
 impl World {
-    /// Takes an effect in, or says why not: bounds first, then what is known, then the rules of the test.
+    /// Takes an effect in, or says why not.
     pub(super) fn ask(&mut self, effect: Effect) -> Result<String, Refusal> {
+        self.judge(&effect)?;
+        self.effects.push(effect);
+        let id = format!("{:016x}{:016x}", self.seq, self.effects.len());
+        self.jobs.insert(id.clone(), JobState::Open);
+        Ok(id)
+    }
+
+    /// Calls an effect off that has not ended.
+    pub(super) fn call_off(&mut self, effect: &str, reason: &str) -> Result<(), Refusal> {
+        check_reason(reason)?;
+        match self.jobs.get_mut(effect) {
+            None => Err(Refusal::NotFound(format!("no effect {effect} of this bot"))),
+            Some(state) if *state != JobState::Open => Err(Refusal::Unnecessary("it has ended".into())),
+            Some(state) => {
+                *state = JobState::Cancelled;
+                Ok(())
+            }
+        }
+    }
+
+    /// Says why not, if so: bounds first, then what is known, then the rules of the test.
+    pub(super) fn judge(&mut self, effect: &Effect) -> Result<(), Refusal> {
         check_reason(effect.reason())?;
         let name = format!("{} step {}", effect.run(), effect.step());
         let Some(known) = self.checkpoints.get(&(effect.run().to_owned(), effect.step())) else {
             return Err(Refusal::NotFound(format!("no {name}")));
         };
-        match &effect {
+        match effect {
             Effect::Replicate(Request { priority, .. }) if *priority > 9 => {
                 return Err(Refusal::Invalid(format!("a priority is 0 to 9, not {priority}")));
             }
@@ -54,11 +83,10 @@ impl World {
             }
             _ => {}
         }
-        if let Some(refusal) = self.rules.iter_mut().find_map(|rule| rule(&effect)) {
-            return Err(refusal);
+        match self.rules.iter_mut().find_map(|rule| rule(effect)) {
+            Some(refusal) => Err(refusal),
+            None => Ok(()),
         }
-        self.effects.push(effect);
-        Ok(format!("{:016x}{:016x}", self.seq, self.effects.len()))
     }
 
     /// Does what an accepted effect asks.

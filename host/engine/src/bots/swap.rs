@@ -1,0 +1,248 @@
+//! One version of a bot takes over from another without an event lost or handled twice.
+//!
+//! The version at work is stopped between two groups of events, so its cursor and state stand still. The new one checks
+//! its settings and brings the state into its form; then one change of the index holds the new version, the new state, and
+//! what is needed to go back: the old version, and its state if that was changed. A crash before that change leaves the
+//! old version, one after it the new. If the new version fails on one of its first events, one change goes back; what it
+//! decided on events before that one stands, and the cursor says where the old version goes on.
+
+use std::{any::Any, collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
+
+use tidegate_core::{BotName, Code, EventKind, Refusal, Seq, Why};
+use tidegate_sandbox::{Calls, Handled, Plugin};
+use tidegate_store::{Space, Tx};
+
+use super::{
+    ground::whole_state,
+    group::state_key,
+    record::{Previous, Record, Version},
+    registry::Running,
+};
+use crate::{Error, Host, Result, error::blocking};
+
+/// How long a version may take to end what it has begun: a handler's deadline and a sync, many times over.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A bot's state in memory: all that `migrate` can reach.
+pub(super) struct StateOnly {
+    pub(super) state: BTreeMap<String, Vec<u8>>,
+    most: u64,
+}
+
+impl StateOnly {
+    fn bytes(&self) -> u64 {
+        self.state.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+    }
+}
+
+impl Calls for StateOnly {
+    fn state_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        Ok(self.state.get(key).cloned())
+    }
+
+    fn state_set(&mut self, key: &str, value: Vec<u8>) -> Result<(), Refusal> {
+        let before = self.state.insert(key.to_owned(), value);
+        let (bytes, most) = (self.bytes(), self.most);
+        if bytes <= most {
+            return Ok(());
+        }
+        match before {
+            Some(before) => self.state.insert(key.to_owned(), before),
+            None => self.state.remove(key),
+        };
+        Err(Refusal::new(Why::OverQuota, format!("the state would have {bytes} bytes of {most}")))
+    }
+
+    fn state_delete(&mut self, key: &str) -> Result<(), Refusal> {
+        self.state.remove(key);
+        Ok(())
+    }
+
+    fn state_keys(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Refusal> {
+        let fits = |key: &&String| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
+        Ok(self.state.keys().filter(fits).take(limit as usize).cloned().collect())
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// A state in the form of a version that takes it over.
+///
+/// # Errors
+/// [`Code::NotMigrated`] with what the version said.
+pub(super) fn migrate(
+    host: &Host,
+    plugin: &Plugin,
+    version: &Version,
+    from: &Version,
+    state: BTreeMap<String, Vec<u8>>,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let about = host.load_plugin(from.plugin);
+    let said = about.ok().and_then(|plugin| plugin.about().manifest.as_ref().map(|it| it.version.clone()));
+    let calls = StateOnly { state, most: version.grants.state_bytes() };
+    let handled = plugin.migrate(Box::new(calls), host.0.clock.now(), &said.unwrap_or_default(), &version.settings);
+    let Handled { calls, result, .. } = handled;
+    result.map_err(|fault| Error::new(Code::NotMigrated, fault.to_string()))?;
+    let calls = calls.into_any().downcast::<StateOnly>();
+    calls.map(|it| it.state).map_err(|_| Error::new(Code::Internal, "the sandbox returned other calls"))
+}
+
+/// The key of a bit of state that is kept aside: after all of the bot's own, before any other bot's.
+fn kept_key(bot: &BotName, key: &str) -> Vec<u8> {
+    [bot.as_str().as_bytes(), &[1], key.as_bytes()].concat()
+}
+
+/// What is kept aside of a bot's state.
+pub(super) fn kept_state(host: &Host, bot: &BotName) -> Result<BTreeMap<String, Vec<u8>>> {
+    let (low, high) = (kept_key(bot, ""), [bot.as_str().as_bytes(), &[2]].concat());
+    let mut kept = BTreeMap::new();
+    let view = host.0.store.index().view();
+    view.scan(Space::State, (Bound::Included(&low), Bound::Excluded(&high)), false, |key, value| {
+        if let Some(key) = key.get(low.len()..).and_then(|key| String::from_utf8(key.to_vec()).ok()) {
+            kept.insert(key, value.to_vec());
+        }
+        Ok(true)
+    })?;
+    Ok(kept)
+}
+
+/// What a swap writes, beside the new version.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The state as it was; none if it stays as it is.
+    pub(super) before: Option<BTreeMap<String, Vec<u8>>>,
+    /// The state from now on, if it changes.
+    pub(super) after: BTreeMap<String, Vec<u8>>,
+    /// What an earlier swap has kept aside: it goes.
+    pub(super) stale: Vec<String>,
+    /// Events that the new version has to handle well; 0 means that there is no way back.
+    pub(super) probation: u64,
+}
+
+impl Taken {
+    /// Writes the state into a change, and what is needed to go back into the record.
+    pub(super) fn write(self, tx: &mut Tx<'_>, record: &mut Record, old: Version) {
+        let name = record.name.clone();
+        self.stale.iter().for_each(|key| tx.put_bytes(Space::State, &kept_key(&name, key), None));
+        let state_kept = self.before.as_ref().map(|_| record.state_bytes);
+        if let Some(before) = self.before {
+            record.state_bytes = replace(tx, &name, before.keys(), &self.after);
+            if self.probation > 0 {
+                for (key, value) in before {
+                    tx.put_bytes(Space::State, &kept_key(&name, &key), Some(value));
+                }
+            }
+        }
+        record.previous = (self.probation > 0).then_some(Previous { version: old, left: self.probation, state_kept });
+    }
+}
+
+/// Puts a state in the place of keys that there were. Returns its bytes.
+fn replace<'a>(
+    tx: &mut Tx<'_>,
+    bot: &BotName,
+    old: impl Iterator<Item = &'a String>,
+    new: &BTreeMap<String, Vec<u8>>,
+) -> u64 {
+    for key in old.filter(|key| !new.contains_key(*key)) {
+        tx.put_bytes(Space::State, &state_key(bot, key), None);
+    }
+    for (key, value) in new {
+        tx.put_bytes(Space::State, &state_key(bot, key), Some(value.clone()));
+    }
+    new.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+}
+
+/// What [`go_back`] needs to know of the state, read before the change: what was kept aside, and the keys there are.
+pub(super) struct Way {
+    pub(super) kept: BTreeMap<String, Vec<u8>>,
+    pub(super) keys: Vec<String>,
+}
+
+/// Puts the version before this one to work again, at the cursor of the record.
+///
+/// # Errors
+/// [`Code::NoCandidate`] if there is none.
+pub(super) fn go_back(tx: &mut Tx<'_>, record: &mut Record, at: Seq, fault: String, way: Way) -> Result<()> {
+    let name = record.name.clone();
+    let Some(previous) = record.previous.take() else {
+        return Err(Error::new(Code::NoCandidate, format!("bot {name} has no version to go back to")));
+    };
+    if previous.state_kept.is_some() {
+        record.state_bytes = replace(tx, &name, way.keys.iter(), &way.kept);
+    }
+    way.kept.keys().for_each(|key| tx.put_bytes(Space::State, &kept_key(&name, key), None));
+    let (from, to, bot) = (record.version.plugin, previous.version.plugin, name.clone());
+    record.version = previous.version;
+    record.quarantined = None;
+    tx.append(EventKind::BotRolledBack { bot, from, to, at, fault })?;
+    record.installed = tx.append(EventKind::BotStarted { bot: name.clone(), plugin: to })?;
+    Ok(tx.put(Space::Bots, name.as_str().as_bytes(), record)?)
+}
+
+impl Host {
+    /// Reads what [`go_back`] needs. The bot must stand still, or be about to: what it writes later is not in it.
+    pub(super) fn way_back(&self, bot: &BotName) -> Result<Way> {
+        let keys = whole_state(&self.0.store.index().view(), bot)?.into_keys().collect();
+        Ok(Way { kept: kept_state(self, bot)?, keys })
+    }
+
+    /// Stops a version between two groups, and waits until nothing more of it is written.
+    ///
+    /// # Errors
+    /// [`Code::Busy`] if it does not end in time. It has been told to stop: put it to work again.
+    pub(super) async fn still(&self, bot: &Arc<Running>) -> Result<()> {
+        bot.stop.cancel();
+        if tokio::time::timeout(PATIENCE, bot.ended.cancelled()).await.is_err() {
+            return Err(Error::new(Code::Busy, format!("bot {} did not end what it is at", bot.record.name)));
+        }
+        Ok(())
+    }
+
+    /// Has a bot put to work as its record says, from wherever.
+    pub(super) fn restart_bot(&self, name: BotName) {
+        if let Err(error) = self.0.bots.restarts.try_send(name) {
+            tracing::error!(%error, "a bot could not be put to work again; the host's restart will");
+        }
+    }
+
+    /// The state in the form of a version that is about to take over, if that differs. The version before it stands still.
+    pub(super) async fn take_over(
+        &self,
+        name: &BotName,
+        plugin: &Plugin,
+        version: &Version,
+        from: &Version,
+        probation: u64,
+    ) -> Result<Taken> {
+        let (host, name, plugin) = (self.clone(), name.clone(), plugin.clone());
+        let (version, from) = (version.clone(), from.clone());
+        blocking(move || {
+            let stale = kept_state(&host, &name)?.into_keys().collect();
+            if !plugin.about().migrates || from.plugin == version.plugin {
+                return Ok(Taken { stale, probation, ..Taken::default() });
+            }
+            let before = whole_state(&host.0.store.index().view(), &name)?;
+            let after = migrate(&host, &plugin, &version, &from, before.clone())?;
+            if before == after {
+                return Ok(Taken { stale, probation, ..Taken::default() });
+            }
+            Ok::<_, Error>(Taken { before: Some(before), after, stale, probation })
+        })
+        .await
+    }
+}
+
+/// Puts bots to work again whose records have changed under them, until the host stops.
+pub(crate) async fn restart(host: Host) {
+    let take = || host.0.bots.to_restart.lock().ok()?.take();
+    let Some(mut names) = take() else { return };
+    while let Some(name) = names.recv().await {
+        let _one = host.0.bots.changing.lock().await;
+        if let Err(error) = host.put_to_work_as_written(&name).await {
+            tracing::error!(bot = %name, %error, "a bot could not be put to work again; install it again");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a bot would have decided about facts that are recorded, had it been there: nothing is done.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tidegate_core::{BotName, Code, Decision, Seq};
+
+use super::{
+    BotSpec,
+    calls::Who,
+    delta::Delta,
+    evaluate::{Handler, How},
+    ground::Ground,
+    install::check_granted,
+};
+use crate::{Error, Host, Result, error::blocking};
+
+/// Events that one trial looks at.
+const EVENTS: usize = 10_000;
+/// Decisions that one trial returns.
+const DECISIONS: usize = 1_000;
+
+/// What a trial found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Of the events that woke the bot, those on which it did anything, in order.
+    pub decisions: Vec<Decision>,
+    /// Events that woke it.
+    pub handled: u64,
+    /// The last event that was looked at: give it as `after` for the next ones.
+    pub through: Seq,
+    /// Whether that was the last one there is.
+    pub end: bool,
+}
+
+impl Host {
+    /// Lets a version decide about the events after a place, from an empty state, as if it had been installed then. Each
+    /// effect is judged against the catalogue as it was at its event. Nothing is carried out, and nothing is kept.
+    ///
+    /// It is given no `started`, no `woken` and no `job-finished`: those belong to bots that were there.
+    ///
+    /// # Errors
+    /// As [`Host::install`].
+    pub async fn try_out(&self, name: BotName, spec: BotSpec, after: Seq, limit: usize) -> Result<Trial> {
+        self.check_running()?;
+        let host = self.clone();
+        blocking(move || host.try_out_now(&name, &spec, after, limit.min(DECISIONS))).await
+    }
+
+    fn try_out_now(&self, name: &BotName, spec: &BotSpec, after: Seq, limit: usize) -> Result<Trial> {
+        let plugin = self.load_plugin(spec.plugin)?;
+        check_granted(plugin.about(), &spec.grants)?;
+        let settings = spec.settings.to_string();
+        plugin.configure(&settings).map_err(|fault| Error::new(Code::BadSettings, fault.to_string()))?;
+        let who = Who { name: name.clone(), grants: spec.grants.clone(), mode: spec.mode };
+        let handler = Handler { who: Arc::new(who), plugin, settings: settings.as_str().into() };
+        let view = Arc::new(self.0.store.index().view());
+        let (ground, mut state) = (Arc::new(Ground::apart(BTreeMap::new())), Delta::default());
+        let how = How { record: true, trial: true, lines: 64 };
+        let events = view.events(after, EVENTS)?;
+        let mut trial = Trial { decisions: Vec::new(), handled: 0, through: after, end: events.len() < EVENTS };
+        for event in &events {
+            if trial.decisions.len() >= limit || self.0.stopping.is_cancelled() {
+                trial.end = false;
+                break;
+            }
+            trial.through = event.seq;
+            if !spec.triggers.wakes(name, &spec.grants, event) {
+                continue;
+            }
+            let mut evaluated = handler.evaluate(self, &view, &ground, event, state, how)?;
+            evaluated.group.effects.clear();
+            evaluated.group.cancels.clear();
+            state = evaluated.group;
+            trial.handled += 1;
+            if !evaluated.decision.is_empty() {
+                trial.decisions.push(evaluated.decision);
+            }
+        }
+        Ok(trial)
+    }
+}

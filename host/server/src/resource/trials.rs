@@ -1,0 +1,57 @@
+//! Trials: what a bot would have decided.
+
+use axum::{Json as Answer, extract::State};
+use tidegate_api::{Asked, Decision, Trial, TrialRequest, Wake};
+use tidegate_core::Mode;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::bots::{json, part};
+use crate::{
+    app::App,
+    http::{Failure, Json, Problems, rfc3339},
+};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(run))
+}
+
+pub(super) fn decision(it: tidegate_core::Decision) -> Decision {
+    let asked = it.asked.into_iter().map(|asked| Asked {
+        effect: json(&asked.effect),
+        accepted: asked.answer.is_ok(),
+        answer: asked.answer.map_or_else(|refusal| refusal.to_string(), String::from),
+    });
+    Decision {
+        event: it.event,
+        time: rfc3339(it.time),
+        kind: it.kind,
+        asked: asked.collect(),
+        wakes: it.wakes.into_iter().map(|(key, at)| Wake { key, at: at.map(rfc3339) }).collect(),
+        fault: it.fault,
+        log: it.log,
+    }
+}
+
+/// What a bot would have decided about the facts of the journal, had it been there: nothing is done, and nothing is kept.
+/// Effects are judged against the catalogue as it was at each event. Facts that are for a bot that was there (`started`,
+/// `woken`, `job-finished`) are left out.
+#[utoipa::path(post, operation_id = "trials_run", path = "/v1/trials", tag = "bots", request_body = TrialRequest,
+    responses((status = 200, body = Trial, description = "What it would have decided"), Problems))]
+async fn run(State(app): State<App>, Json(asked): Json<TrialRequest>) -> Result<Answer<Trial>, Failure> {
+    let name = asked.name.as_deref().unwrap_or("trial").parse()?;
+    let plugin = asked.plugin.parse().map_err(|error| Failure::bad_request(format!("field `plugin`: {error}")))?;
+    let limit = asked.limit.unwrap_or(100);
+    if !(1..=1_000).contains(&limit) {
+        return Err(Failure::bad_request(format!("field `limit`: 1 to 1000, not {limit}")));
+    }
+    let spec = tidegate_engine::BotSpec {
+        plugin,
+        settings: asked.settings,
+        grants: part("grants", asked.grants)?,
+        triggers: part("triggers", asked.triggers)?,
+        mode: Mode::Enforce,
+    };
+    let tried = app.host.try_out(name, spec, asked.after, usize::try_from(limit).unwrap_or(1_000)).await?;
+    let decisions = tried.decisions.into_iter().map(decision).collect();
+    Ok(Answer(Trial { decisions, handled: tried.handled, through: tried.through, end: tried.end }))
+}
