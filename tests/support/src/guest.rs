@@ -60,10 +60,22 @@ pub fn component(top: &str, handle: &str) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`component`].
 pub fn component_for(wit: &Path, text: &str) -> Result<Vec<u8>> {
+    of_world(wit, "policy", text)
+}
+
+/// The component of a core module in text, for this world of the contract.
+///
+/// # Errors
+/// As [`component`].
+pub fn component_for_world(world: &str, text: &str) -> Result<Vec<u8>> {
+    of_world(&wit(), world, text)
+}
+
+fn of_world(wit: &Path, world: &str, text: &str) -> Result<Vec<u8>> {
     let mut module = wat::parse_str(text).context("the guest's text")?;
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(wit)?;
-    let world = resolve.select_world(&[package], Some("policy"))?;
+    let world = resolve.select_world(&[package], Some(world))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()
 }

@@ -7,6 +7,9 @@
 )]
 
 mod bots;
+mod decisions;
 mod fixture;
+mod parked;
 mod prune;
 mod restore;
+mod versions;

@@ -49,7 +49,9 @@ pub(in crate::command) fn lines(decisions: &[Decision]) -> String {
             let at = wake.at.as_deref().map_or("not any more".to_owned(), moment);
             let _ = writeln!(text, "  wake {}: {at}", wake.key);
         }
-        it.log.iter().for_each(|line| drop(writeln!(text, "  log {line}")));
+        for line in &it.log {
+            let _ = writeln!(text, "  log {line}");
+        }
         if let Some(fault) = &it.fault {
             let _ = writeln!(text, "  failed, and nothing of this counts: {fault}");
         }

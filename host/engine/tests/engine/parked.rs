@@ -1,0 +1,105 @@
+//! Events that a bot could not handle.
+
+use tidegate_core::Code;
+use tidegate_tests_support::guest::{PIN, STATE_SET, component};
+
+use crate::fixture::{Fixture, pin_grants, run, step};
+
+/// Pins each committed shard and keeps its step; fails at step 2 as long as it is that version.
+fn bot(fails: bool) -> Vec<u8> {
+    let top = format!(r#"{PIN} {STATE_SET} (data (i32.const 100) "k") (data (i32.const 300) "why")"#);
+    let fails = if fails { "(if (i64.eq (local.get $step) (i64.const 2)) (then unreachable))" } else { "" };
+    let handle = format!(
+        "(if (i32.eq (local.get $what) (i32.const 1)) (then
+            (call $pin (local.get $run) (local.get $run_len) (local.get $step) (i32.const 300) (i32.const 3) (i32.const 500))
+            (i64.store (i32.const 400) (local.get $step))
+            (call $state_set (i32.const 100) (i32.const 1) (i32.const 400) (i32.const 8) (i32.const 500))
+            {fails}))"
+    );
+    component(&top, &handle).unwrap()
+}
+
+async fn quarantined() -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.install("bot", bot(true), pin_grants(), &["shard-committed"]).await;
+    for step in 1..=3 {
+        fixture.commit(step, 0, 1, &[("a", b"x")]).await;
+    }
+    fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    fixture
+}
+
+async fn pinned(fixture: &Fixture) -> Vec<bool> {
+    let mut pinned = Vec::new();
+    for number in 1..=3 {
+        pinned.push(fixture.host.checkpoint(&run(), step(number)).await.unwrap().checkpoint.pinned());
+    }
+    pinned
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_parked_with_all_that_is_needed_and_a_resume_that_goes_well_takes_it_out() {
+    let fixture = quarantined().await;
+    let name = "bot".parse().unwrap();
+    let letters = fixture.host.letters(&name).await.unwrap();
+    let info = fixture.bot("bot").await;
+    assert_eq!((letters.len(), info.parked), (1, Some(letters[0].event.seq)));
+    assert!(letters[0].fault.contains("unreachable") && letters[0].plugin == info.spec.plugin);
+    assert_eq!(letters[0].settings, "{}");
+    for refused in [
+        fixture.host.replay(&name, letters[0].event.seq).await.unwrap_err(),
+        fixture.host.drop_letter(&name, letters[0].event.seq).await.unwrap_err(),
+    ] {
+        assert_eq!(refused.code, Code::UnknownEvent, "the bot stands at it: {refused}");
+    }
+    // Tried again by the same version it is parked anew, by another one it is handled.
+    fixture.host.resume(&name).await.unwrap();
+    fixture.event(|event| event.kind.name() == "bot-quarantined" && event.seq > letters[0].event.seq + 4).await;
+    fixture.install("bot", bot(false), pin_grants(), &["shard-committed"]).await;
+    fixture.caught_up("bot").await;
+    assert_eq!((fixture.host.letters(&name).await.unwrap().len(), fixture.bot("bot").await.parked), (0, None));
+    assert_eq!(pinned(&fixture).await, [true, true, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skipped_event_waits_for_a_version_that_can_handle_it_and_is_handled_once() {
+    let fixture = quarantined().await;
+    let name = "bot".parse().unwrap();
+    fixture.host.skip(&name).await.unwrap();
+    fixture.caught_up("bot").await;
+    assert_eq!(pinned(&fixture).await, [true, false, true]);
+    let event = fixture.host.letters(&name).await.unwrap()[0].event.seq;
+    // The same version fails again: it stays parked, the bot goes on.
+    fixture.host.replay(&name, event).await.unwrap();
+    while fixture.host.letters(&name).await.unwrap()[0].replay {
+        tokio::task::yield_now().await;
+    }
+    assert!(fixture.bot("bot").await.quarantined.is_none());
+    let fixture = fixture.restart(|_| ()).await;
+    fixture.install("bot", bot(false), pin_grants(), &["shard-committed"]).await;
+    fixture.host.replay(&name, event).await.unwrap();
+    while !fixture.host.letters(&name).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(pinned(&fixture).await, [true, true, true]);
+    let head = fixture.caught_up("bot").await;
+    assert_eq!(head.lag, 0, "its cursor stands where it stood");
+    assert_eq!(fixture.host.replay(&name, event).await.unwrap_err().code, Code::UnknownEvent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_event_can_be_thrown_away_and_goes_with_its_bot() {
+    let fixture = quarantined().await;
+    let name = "bot".parse().unwrap();
+    fixture.host.skip(&name).await.unwrap();
+    assert_eq!(fixture.host.skip(&name).await.unwrap_err().code, Code::Ended);
+    let event = fixture.host.letters(&name).await.unwrap()[0].event.seq;
+    fixture.host.drop_letter(&name, event).await.unwrap();
+    assert!(fixture.host.letters(&name).await.unwrap().is_empty());
+
+    let fixture = quarantined().await;
+    fixture.host.uninstall(&name).await.unwrap();
+    assert_eq!(fixture.host.letters(&name).await.unwrap_err().code, Code::UnknownBot);
+    fixture.install("bot", bot(false), pin_grants(), &[]).await;
+    assert!(fixture.host.letters(&name).await.unwrap().is_empty());
+}
