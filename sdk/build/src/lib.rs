@@ -28,6 +28,7 @@ mod manifest;
 mod plugins;
 mod process;
 mod rustup;
+mod schema;
 mod toolchain;
 
 pub use cache::{cache_dir, lock};
