@@ -3,6 +3,7 @@
 mod build;
 mod inspect;
 mod new;
+mod settings;
 
 use clap::Subcommand;
 
