@@ -29,6 +29,10 @@ pub const BODY_BYTES: usize = 1 << 30;
 pub const COMPONENT_BYTES: usize = 64 << 20;
 /// Bytes of a plugin's manifest.
 pub const PLUGIN_MANIFEST_BYTES: usize = 256 << 10;
+/// Bytes of the JSON Schema of a plugin's settings.
+pub const SETTINGS_SCHEMA_BYTES: usize = 64 << 10;
+/// How deep values stand within each other in it.
+pub const SETTINGS_SCHEMA_DEPTH: usize = 32;
 /// Bytes of a bot's settings.
 pub const SETTINGS_BYTES: usize = 64 << 10;
 /// Pins on one checkpoint.

@@ -85,7 +85,9 @@ pub struct PluginManifest {
     /// What it wants.
     #[serde(default)]
     pub wants: BTreeMap<Want, Wanted>,
-    /// A JSON Schema of its settings.
+    /// A JSON Schema of its settings, made from their type: an object of at most [`limits::SETTINGS_SCHEMA_BYTES`] and
+    /// [`limits::SETTINGS_SCHEMA_DEPTH`], whose texts have no control characters but line ends. It tells people and
+    /// tools what can be set; what is accepted, the plugin itself says when it is installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Value>,
 }
@@ -144,12 +146,7 @@ impl PluginManifest {
         }
         self.worlds.iter().try_for_each(|world| text("worlds", world, 1, 256))?;
         self.wants.values().try_for_each(|wanted| text("wants.*.why", &wanted.why, 1, limits::REASON_BYTES))?;
-        match &self.settings {
-            Some(schema) if !schema.is_object() => {
-                Err(BadPluginManifest("`settings` is a JSON Schema: an object".into()))
-            }
-            _ => Ok(()),
-        }
+        self.settings.as_ref().map_or(Ok(()), check_schema)
     }
 
     /// What the component uses and the manifest does not say.
@@ -167,8 +164,49 @@ impl PluginManifest {
     }
 }
 
+fn check_schema(schema: &Value) -> Result<(), BadPluginManifest> {
+    let refuse = |rule: String| Err(BadPluginManifest(format!("`settings` is a JSON Schema: {rule}")));
+    if !schema.is_object() {
+        return refuse("an object".into());
+    }
+    let bytes = schema.to_string().len();
+    if bytes > limits::SETTINGS_SCHEMA_BYTES {
+        return refuse(format!("{bytes} bytes where {} are taken", limits::SETTINGS_SCHEMA_BYTES));
+    }
+    if !is_shallow(schema, limits::SETTINGS_SCHEMA_DEPTH) {
+        return refuse(format!("values stand at most {} deep within each other", limits::SETTINGS_SCHEMA_DEPTH));
+    }
+    if !is_plain(schema) {
+        return refuse("its texts have no control characters but line ends".into());
+    }
+    Ok(())
+}
+
+/// Whether no value stands deeper than so many within others.
+fn is_shallow(value: &Value, depth: usize) -> bool {
+    let Some(within) = depth.checked_sub(1) else { return false };
+    match value {
+        Value::Array(items) => items.iter().all(|item| is_shallow(item, within)),
+        Value::Object(fields) => fields.values().all(|item| is_shallow(item, within)),
+        _ => true,
+    }
+}
+
+/// Whether its texts can be shown as they are.
+fn is_plain(value: &Value) -> bool {
+    let plain = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
+    match value {
+        Value::String(text) => plain(text),
+        Value::Array(items) => items.iter().all(is_plain),
+        Value::Object(fields) => fields.iter().all(|(name, item)| plain(name) && is_plain(item)),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::Glob;
 
@@ -221,6 +259,20 @@ mod tests {
         }
         let large = vec![b' '; limits::PLUGIN_MANIFEST_BYTES + 1];
         assert!(PluginManifest::decode(&large).unwrap_err().0.contains("bytes"));
+    }
+
+    #[test]
+    fn a_schema_out_of_its_bounds_is_refused() {
+        let said =
+            |schema: Value| PluginManifest { settings: Some(schema), ..manifest() }.encode().map_err(|bad| bad.0);
+        let nested = |depth: usize| (1..depth).fold(json!({}), |within, _| json!({ "items": within }));
+        assert!(said(nested(limits::SETTINGS_SCHEMA_DEPTH)).is_ok());
+        assert!(said(nested(limits::SETTINGS_SCHEMA_DEPTH + 1)).unwrap_err().contains("32 deep"));
+        let wide = json!({ "description": "x".repeat(limits::SETTINGS_SCHEMA_BYTES) });
+        assert!(said(wide).unwrap_err().contains("bytes"));
+        assert!(said(json!({ "description": "one\ntwo" })).is_ok());
+        assert!(said(json!({ "\u{1b}[2J": true })).unwrap_err().contains("control"));
+        assert!(said(json!({ "enum": ["\u{7}"] })).unwrap_err().contains("control"));
     }
 
     #[test]

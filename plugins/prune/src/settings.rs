@@ -1,40 +1,46 @@
 //! What the operator may set.
 
-use serde::Deserialize;
-use tidegate_sdk::Tier;
+use tidegate_sdk::{Tier, settings};
 
 /// Which checkpoints stay: those that any of the rules wants.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[settings]
+#[derive(Debug, Clone, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The newest so many complete ones; 1 or more.
+    #[schemars(range(min = 1))]
     pub keep_last: usize,
     /// Steps that are a multiple of this; 0 for none.
     pub keep_every: u64,
     /// The best ones by a metric.
     pub keep_best: Option<KeepBest>,
     /// The tiers that are pruned, each by the same rules.
+    #[schemars(length(min = 1))]
     pub tiers: Vec<Tier>,
     /// On NVMe, also wait until object storage has a verified copy.
     pub wait_for_copy: bool,
 }
 
 /// The best so many by a metric.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[settings]
+#[derive(Debug, Clone, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct KeepBest {
     /// The metric's name, as the trainer reports it.
+    #[schemars(length(min = 1, max = 64))]
     pub metric: String,
     /// Whether small or large is good.
     #[serde(default)]
     pub mode: Mode,
     /// How many.
+    #[schemars(range(min = 1))]
     #[serde(default = "one")]
     pub count: usize,
 }
 
 /// What makes a metric good.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[settings]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Small, such as a loss.

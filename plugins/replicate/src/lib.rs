@@ -12,14 +12,17 @@ use tidegate_sdk::prelude::*;
 pub struct Replicate;
 
 /// What the operator may set.
-#[derive(Debug, Deserialize)]
+#[settings]
+#[derive(Debug)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The object target.
     pub target: String,
     /// A host waits from zero to so many seconds; how long is fixed for a host and a checkpoint.
+    #[schemars(range(min = 0, max = 3600))]
     pub jitter_seconds: f64,
     /// 0 (last) to 9 (first).
+    #[schemars(range(max = 9))]
     pub priority: u8,
     /// How many of a run's newest checkpoints are looked at for missing copies.
     pub catch_up: usize,

@@ -1,6 +1,10 @@
 //! One `cargo build` for all plugins, and which files it says it made.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde::Deserialize;
 
@@ -8,11 +12,20 @@ use crate::{Error, Progress, Toolchain, process::run_with};
 
 /// A line of `--message-format=json`; the other kinds of message have no `filenames`.
 #[derive(Deserialize)]
-struct Message {
+pub(crate) struct Message {
     #[serde(default)]
-    package_id: String,
+    pub(crate) package_id: String,
     #[serde(default)]
     filenames: Vec<PathBuf>,
+    #[serde(default)]
+    pub(crate) executable: Option<PathBuf>,
+}
+
+/// Cargo for this machine itself, with the caller's flags: what it compiles is what the author's own `cargo test` uses.
+pub(crate) fn native(workspace: &Path, verb: &str) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace).arg(verb);
+    command
 }
 
 const PROFILE: [&str; 7] = [
@@ -60,7 +73,7 @@ fn module_of(messages: &str, package: &str) -> Result<PathBuf, Error> {
 
 /// The name in a package id: `path+file:///w/plugins/prune#tidegate-plugin-prune@0.1.0`, or `path+file:///w/prune#0.1.0`
 /// when the folder has the package's name.
-fn package_name(id: &str) -> Option<&str> {
+pub(crate) fn package_name(id: &str) -> Option<&str> {
     let (url, fragment) = id.rsplit_once('#')?;
     match fragment.split_once('@') {
         Some((name, _version)) => Some(name),

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
-use crate::{Error, Event};
+use crate::{Configurable, Error, Event};
 
 /// A policy. It has no `self`: every event meets a fresh instance, and what must be remembered goes into
 /// [`state`](crate::state).
 pub trait Bot {
-    /// What the operator may set, read from JSON. Give fields defaults with `#[serde(default)]`, and refuse typing
-    /// errors with `#[serde(deny_unknown_fields)]`.
-    type Settings: DeserializeOwned;
+    /// What the operator may set, read from JSON: a type under [`#[settings]`](macro@crate::settings).
+    type Settings: Configurable;
 
     /// Checks settings beyond their types, when the bot is installed or changed. Nothing can be asked here.
     ///
@@ -46,8 +43,10 @@ pub fn after(time: u64, wait: Duration) -> u64 {
     time.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Makes a component of a [`Bot`]: once, in the crate of type `cdylib`. Expands to nothing on other targets than
-/// `wasm32`, so that the crate's tests run natively.
+/// Makes a component of a [`Bot`]: once, in the crate of type `cdylib`.
+///
+/// On other targets than `wasm32` there is nothing to export, so that the crate's tests run natively; to them it adds
+/// `tidegate_settings_schema`, which does nothing unless a build asks it for the [schema](crate::settings_schema).
 #[macro_export]
 macro_rules! export {
     ($bot:ty) => {
@@ -67,6 +66,12 @@ macro_rules! export {
             }
     $crate::bindings::__export_policy!(Exported with_types_in $crate::bindings);
         };
+
+        #[cfg(all(test, not(target_arch = "wasm32")))]
+        #[test]
+        fn tidegate_settings_schema() -> ::core::result::Result<(), ::std::string::String> {
+            $crate::__private::write_schema::<$bot>()
+        }
     };
 }
 

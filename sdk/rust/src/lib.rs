@@ -13,7 +13,7 @@
 //! /// Pins every checkpoint whose step is a round number.
 //! struct Milestones;
 //!
-//! #[derive(Deserialize)]
+//! #[settings]
 //! #[serde(deny_unknown_fields)]
 //! struct Settings {
 //!     every: u64,
@@ -65,6 +65,9 @@ pub mod metrics;
 pub mod random;
 pub mod replication;
 pub mod schedule;
+#[cfg(not(target_arch = "wasm32"))]
+mod schema;
+mod settings;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -79,6 +82,51 @@ pub use bot::glue;
 pub use bot::{Bot, after};
 pub use error::Error;
 pub use jitter::jitter;
+#[cfg(not(target_arch = "wasm32"))]
+pub use schema::settings_schema;
+pub use settings::Configurable;
+/// Makes a type what an operator may set: read from JSON by serde, and described by a JSON Schema that stands in the
+/// component. It goes above the type of [`Bot::Settings`] and above every type of your own within it.
+///
+/// It stands for serde's derives and that of [schemars](https://docs.rs/schemars), so their attributes work: give defaults with
+/// `#[serde(default)]`, refuse typing errors with `#[serde(deny_unknown_fields)]`, state bounds with `#[schemars(range(min = 1))]`.
+/// Doc comments are what the operator reads beside each setting. Bounds are told, not enforced: check them in
+/// [`Bot::configure`].
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+///
+/// #[settings]
+/// #[derive(Debug)]
+/// #[serde(default, deny_unknown_fields)]
+/// struct Settings {
+///     /// Steps that are a multiple of this are pinned.
+///     #[schemars(range(min = 1))]
+///     every: u64,
+///     /// The tiers that are looked at.
+///     tiers: Vec<Tier>,
+/// }
+///
+/// impl Default for Settings {
+///     fn default() -> Self {
+///         Self { every: 10_000, tiers: vec![Tier::Nvme] }
+///     }
+/// }
+/// ```
+pub use tidegate_sdk_macros::settings;
+
+/// What macros of this crate name. Not a part of its interface.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub use schemars;
+    pub use serde;
+    #[cfg(target_arch = "wasm32")]
+    pub use tidegate_sdk_macros::NoSchema;
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub use crate::schema::write as write_schema;
+}
 
 /// What a bot needs, in one line.
 pub mod prelude {
@@ -88,6 +136,6 @@ pub mod prelude {
         Bot, Checkpoint, Error, Event, Occurrence, Refusal, Tier, after, checkpoints, clock, jitter, log, metrics,
         random,
         replication::{self, Request},
-        schedule, state,
+        schedule, settings, state,
     };
 }

@@ -149,6 +149,9 @@ fn what_a_component_can_do_is_read_from_its_imports_function_by_function() {
         let manifest = about.manifest.unwrap();
         assert_eq!(manifest.name.as_str(), name);
         assert_eq!(manifest.wants.keys().copied().collect::<Vec<_>>(), wants, "{name}");
+        let schema = manifest.settings.unwrap();
+        let told = schema["properties"].as_object().unwrap().values().all(|it| it["description"].is_string());
+        assert!(told && schema["additionalProperties"] == false, "{name}: {schema}");
     }
 }
 

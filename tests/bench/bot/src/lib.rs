@@ -6,7 +6,8 @@ use tidegate_sdk::prelude::*;
 pub struct Counter;
 
 /// It has none.
-#[derive(Debug, Deserialize)]
+#[settings]
+#[derive(Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {}
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use tidegate_core::{PluginManifest, Want, limits};
 use tidegate_sandbox::{Options, Sandbox};
 
+use super::settings;
 use crate::{
     exit::Failure,
     show::{Out, bytes},
@@ -62,6 +63,9 @@ pub(super) fn text(about: &Inspected) -> String {
     for (want, wanted) in about.manifest.iter().flat_map(|it| &it.wants) {
         let needs = if wanted.optional { "can use" } else { "needs" };
         text += &format!("{needs:8} {want}: {}\n", wanted.why);
+    }
+    if let Some(schema) = about.manifest.as_ref().and_then(|it| it.settings.as_ref()) {
+        text += &format!("\n{}", settings::table(schema));
     }
     text
 }

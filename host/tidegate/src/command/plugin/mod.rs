@@ -4,13 +4,15 @@ mod build;
 mod inspect;
 mod new;
 mod run;
+mod settings;
+mod test;
 
 use clap::Subcommand;
 use tidegate_client::Client;
 
 use crate::{exit::Failure, show::Out};
 
-/// Write, build and look at plugins; only `run` needs a host
+/// Write, test, build and look at plugins, and try them out; only `run` needs a host
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -21,6 +23,7 @@ pub(crate) struct Args {
 enum What {
     New(new::Args),
     Build(build::Args),
+    Test(test::Args),
     Inspect(inspect::Args),
     Run(run::Args),
 }
@@ -29,6 +32,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
     match args.what {
         What::New(args) => new::run(args, out),
         What::Build(args) => build::run(args, out),
+        What::Test(args) => test::run(&args),
         What::Inspect(args) => inspect::run(args, out),
         What::Run(args) => run::run(args, client, out).await,
     }

@@ -1,0 +1,78 @@
+//! The JSON Schema of a bot's settings: made from their type, natively, when its component is built.
+//!
+//! [`export!`](crate::export) puts a test into the plugin's crate that writes the schema to the file that
+//! [`VARIABLE`] names; `tidegate plugin build` runs it and embeds what it wrote. So a component carries the schema and none
+//! of the code that makes it.
+
+use std::{env, fs};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{Bot, Tier};
+
+/// The environment variable that names the file.
+const VARIABLE: &str = "TIDEGATE_SETTINGS_SCHEMA";
+
+/// The JSON Schema (2020-12) of a bot's settings, as it will stand in the manifest of its component.
+///
+/// Doc comments are its descriptions, serde's defaults its defaults. A type within is written out where it is used, so
+/// that whoever shows the schema need not look up references; only one that contains itself is referred to.
+///
+/// Natively only: a component doesn't carry what makes it.
+///
+/// ```
+/// use tidegate_sdk::{prelude::*, settings_schema};
+/// # struct Milestones;
+/// # impl Bot for Milestones {
+/// #     type Settings = Settings;
+/// #     fn handle(_: &Event, _: &Settings) -> Result<(), Error> { Ok(()) }
+/// # }
+/// #[settings]
+/// struct Settings {
+///     /// Steps that are a multiple of this are pinned.
+///     #[schemars(range(min = 1))]
+///     every: u64,
+/// }
+///
+/// let schema = settings_schema::<Milestones>();
+/// assert_eq!(schema["properties"]["every"]["description"], "Steps that are a multiple of this are pinned.");
+/// assert_eq!(schema["properties"]["every"]["minimum"], 1);
+/// assert_eq!(schema["required"][0], "every");
+/// ```
+pub fn settings_schema<B: Bot>() -> Value {
+    let written_out = SchemaSettings::draft2020_12().for_deserialize().with(|how| how.inline_subschemas = true);
+    written_out.into_generator().into_root_schema_for::<B::Settings>().to_value()
+}
+
+/// What the test that [`export!`](crate::export) makes does.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn write<B: Bot>() -> Result<(), String> {
+    let Some(path) = env::var_os(VARIABLE) else { return Ok(()) };
+    let text = settings_schema::<B>().to_string();
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+impl JsonSchema for Tier {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Tier".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": [Self::Nvme.name(), Self::Object.name()] })
+    }
+}
+
+/// As it is read: the defaults in a schema are written so.
+impl Serialize for Tier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
