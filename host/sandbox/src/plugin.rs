@@ -138,10 +138,11 @@ impl Plugin {
         let _permit = inner.permits.acquire();
         let _running = inner.ticker.enter();
         let started = Instant::now();
-        calls.begin(inner.ticker.deadline(ticks(options)));
+        let ticks = inner.ticker.until(options.deadline);
+        calls.begin(inner.ticker.deadline(ticks));
         let mut store = Store::new(&inner.engine, Guest::new(calls, now, options));
         store.limiter(|guest| &mut guest.meter);
-        store.set_epoch_deadline(ticks(options));
+        store.set_epoch_deadline(ticks);
         store.set_hostcall_fuel(options.bytes_per_call);
         let outcome = match options.fuel {
             Some(fuel) => store.set_fuel(fuel).and_then(|()| self.ready.call(&mut store, call)),
@@ -165,11 +166,4 @@ impl Plugin {
         };
         Handled { calls: guest.calls, result, logs: guest.logs.lines, usage }
     }
-}
-
-/// Ticks until the deadline: two more than fit in it, since the first may come at once, and so may the one after the
-/// ticker was woken.
-fn ticks(options: &crate::Options) -> u64 {
-    let ticks = options.deadline.as_nanos().div_ceil(options.tick.as_nanos().max(1));
-    u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(2)
 }
