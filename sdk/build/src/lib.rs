@@ -25,6 +25,7 @@ mod component;
 mod debian;
 mod error;
 mod manifest;
+mod native;
 mod plugins;
 mod process;
 mod rustup;
@@ -35,6 +36,7 @@ pub use cache::{cache_dir, lock};
 pub use component::encode;
 pub use error::Error;
 pub use manifest::{embed, package_in};
+pub use native::test_plugin;
 pub use plugins::{build_plugins, build_plugins_with};
 pub use toolchain::{TARGET, Toolchain, Way, find_toolchain, find_toolchain_by};
 

@@ -54,16 +54,39 @@ fn a_plugin_goes_from_nothing_to_a_bot_at_work() {
     let again = Command::new(&tidegate).args(["plugin", "new", "round-steps"]).current_dir(&kept).output().unwrap();
     assert_eq!(again.status.code(), Some(2), "what is there is not written over");
 
-    let mut tests = Command::new("cargo");
-    tests.args(["test", "--lib"]).current_dir(&crate_dir).env_remove("CARGO_TARGET_DIR");
-    let said = run(&mut tests);
-    assert!(said.contains("2 passed"), "{said}");
-    run(Command::new(&tidegate).args(["plugin", "build"]).current_dir(&crate_dir));
+    let plugin = |words: &[&str]| {
+        let mut command = Command::new(&tidegate);
+        command.arg("plugin").args(words).current_dir(&crate_dir).env_remove("CARGO_TARGET_DIR");
+        command
+    };
+    let said = run(&mut plugin(&["test"]));
+    assert!(said.contains("a_round_step_is_pinned_and_others_are_not ... ok"), "{said}");
+    let said = run(&mut plugin(&["test", "--", "round_step"]));
+    assert!(said.contains("1 passed"), "{said}");
+    let source = crate_dir.join("src/lib.rs");
+    let good = fs::read_to_string(&source).unwrap();
+    fs::write(&source, good.replace("a multiple of 10000", "a multiple of 3")).unwrap();
+    let failed = plugin(&["test"]).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    let [out, err] = [failed.stdout, failed.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(out.contains("a_round_step_is_pinned_and_others_are_not ... FAILED"), "{out}");
+    assert!(err.contains("the tests of round-steps did not pass"), "{err}");
+    fs::write(&source, good).unwrap();
+
+    run(&mut plugin(&["build"]));
     let component = crate_dir.join("target/plugins/round-steps.wasm");
     let inspected = run(Command::new(&tidegate).args(["plugin", "inspect", "--json"]).arg(&component));
     let inspected: Value = serde_json::from_str(&inspected).unwrap();
     assert_eq!(inspected["uses"], json!(["pin"]));
     assert_eq!(inspected["manifest"]["name"], "round-steps");
+    let every = &inspected["manifest"]["settings"]["properties"]["every"];
+    assert_eq!((&every["default"], &every["minimum"]), (&json!(10_000), &json!(1)));
+    let shown = run(Command::new(&tidegate).args(["plugin", "inspect"]).arg(&component));
+    let row = shown.lines().find(|line| line.starts_with("every ")).unwrap();
+    assert!(row.contains("integer, 1 or more") && row.contains("Steps that are a multiple"), "{shown}");
+    let made = fs::read(&component).unwrap();
+    run(&mut plugin(&["build"]));
+    assert_eq!(fs::read(&component).unwrap(), made, "the same source gives the same bytes");
 
     let folder = tempfile::tempdir().unwrap();
     let host = Options::dev(&folder.path().join("host")).start().unwrap();
@@ -73,6 +96,8 @@ fn a_plugin_goes_from_nothing_to_a_bot_at_work() {
     let uploaded: Plugin = serde_json::from_slice(&host.send(&upload).unwrap().body).unwrap();
     assert_eq!(inspected["digest"], uploaded.digest);
     assert_eq!(uploaded.manifest, Some(inspected["manifest"].clone()));
+    let listed = ask(&host, "GET", "/v1/plugins", &Value::Null).1;
+    assert!(listed["items"].as_array().unwrap().iter().any(|it| it["manifest"] == inspected["manifest"]), "{listed}");
 
     let mut bot = json!({ "plugin": uploaded.digest, "triggers": { "events": ["checkpoint-complete"] } });
     bot["grants"] = json!({ "read": ["*"] });

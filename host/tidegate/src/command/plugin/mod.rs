@@ -4,12 +4,13 @@ mod build;
 mod inspect;
 mod new;
 mod settings;
+mod test;
 
 use clap::Subcommand;
 
 use crate::{exit::Failure, show::Out};
 
-/// Write, build and look at plugins; needs no host
+/// Write, test, build and look at plugins; needs no host
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -20,6 +21,7 @@ pub(crate) struct Args {
 enum What {
     New(new::Args),
     Build(build::Args),
+    Test(test::Args),
     Inspect(inspect::Args),
 }
 
@@ -27,6 +29,7 @@ pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
     match args.what {
         What::New(args) => new::run(args, out),
         What::Build(args) => build::run(args, out),
+        What::Test(args) => test::run(&args),
         What::Inspect(args) => inspect::run(args, out),
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
         fs::write(&to, text).with_context(|| format!("can't write {}", to.display()))?;
     }
     out.value(&json!({ "directory": name }), || {
-        format!("{name}/ is a bot that works.\n  cd {name}\n  cargo test                      its tests, natively\n  tidegate plugin build           target/plugins/{name}.wasm\n  tidegate plugin inspect FILE    what it is and what it wants\n")
+        format!("{name}/ is a bot that works.\n  cd {name}\n  tidegate plugin test            its tests, natively\n  tidegate plugin build           target/plugins/{name}.wasm\n  tidegate plugin inspect FILE    what it is and what it wants\n")
     })
 }
 
