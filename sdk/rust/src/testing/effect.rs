@@ -72,6 +72,17 @@ impl Effect {
     }
 }
 
+impl Effect {
+    /// Whether it asks for the same as another, whatever the reason.
+    pub(super) fn does_the_same(&self, other: &Self) -> bool {
+        let kind = match (self, other) {
+            (Self::Prune { tier, .. }, Self::Prune { tier: other, .. }) => tier == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        };
+        kind && self.run() == other.run() && self.step() == other.step()
+    }
+}
+
 /// Such as `prune gpt step 100 from nvme: not among the last 3`.
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

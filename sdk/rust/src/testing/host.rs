@@ -149,7 +149,7 @@ pub(crate) mod random {
     pub(crate) fn next_u64() -> Result<u64, Refusal> {
         Ok(with(|world| {
             world.drawn += 1;
-            mixed(world.seq.rotate_left(32) ^ world.drawn)
+            mixed(world.salt ^ world.seq.rotate_left(32) ^ world.drawn)
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::Effect;
+use super::{Effect, guard::Guard};
 use crate::{Checkpoint, Refusal, Tier, log::Level, replication::Request};
 
 pub(super) type Rule = Box<dyn FnMut(&Effect) -> Option<Refusal>>;
@@ -20,6 +20,13 @@ pub(crate) struct World {
     pub(super) host: String,
     pub(super) now: u64,
     pub(super) seq: u64,
+    /// Which of a host's bots is at work: in a scenario there may be several.
+    pub(super) bot: u64,
+    /// What makes the chance of one host differ from another's.
+    pub(super) salt: u64,
+    /// The guard of a scenario's host; a cluster made up by hand has the rules of its test.
+    pub(super) guard: Option<Guard>,
+    pub(super) refused: Vec<(Effect, Refusal)>,
 }
 
 thread_local! {
@@ -34,12 +41,26 @@ pub(crate) fn with<T>(f: impl FnOnce(&mut World) -> T) -> T {
 impl World {
     /// Takes an effect in, or says why not: bounds first, then what is known, then the rules of the test.
     pub(super) fn ask(&mut self, effect: Effect) -> Result<String, Refusal> {
+        if let Err(refusal) = self.admit(&effect) {
+            self.refused.push((effect, refusal.clone()));
+            return Err(refusal);
+        }
+        self.effects.push(effect);
+        Ok(self.id(self.effects.len()))
+    }
+
+    /// The id of the event's so many-th effect.
+    pub(super) fn id(&self, ordinal: usize) -> String {
+        format!("{:016x}{:016x}", self.seq, (self.bot << 32) | ordinal as u64)
+    }
+
+    fn admit(&mut self, effect: &Effect) -> Result<(), Refusal> {
         check_reason(effect.reason())?;
         let name = format!("{} step {}", effect.run(), effect.step());
         let Some(known) = self.checkpoints.get(&(effect.run().to_owned(), effect.step())) else {
             return Err(Refusal::NotFound(format!("no {name}")));
         };
-        match &effect {
+        match effect {
             Effect::Replicate(Request { priority, .. }) if *priority > 9 => {
                 return Err(Refusal::Invalid(format!("a priority is 0 to 9, not {priority}")));
             }
@@ -54,11 +75,10 @@ impl World {
             }
             _ => {}
         }
-        if let Some(refusal) = self.rules.iter_mut().find_map(|rule| rule(&effect)) {
-            return Err(refusal);
+        if let Some(guard) = &self.guard {
+            guard.admit(self, effect, known)?;
         }
-        self.effects.push(effect);
-        Ok(format!("{:016x}{:016x}", self.seq, self.effects.len()))
+        self.rules.iter_mut().find_map(|rule| rule(effect)).map_or(Ok(()), Err)
     }
 
     /// Does what an accepted effect asks.
