@@ -2,6 +2,11 @@
 
 use serde::de::DeserializeOwned;
 
+#[cfg(not(target_arch = "wasm32"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a bot's settings",
+    note = "put `#[tidegate_sdk::settings]` above it, in place of `#[derive(Deserialize)]`"
+)]
 /// What can be the settings of a bot: read from JSON, and described by a JSON Schema. [`settings`](macro@crate::settings)
 /// makes a type both; nothing implements this by hand.
 ///
@@ -14,11 +19,6 @@ use serde::de::DeserializeOwned;
 /// }
 /// a_bot_can_have::<Settings>();
 /// ```
-#[cfg(not(target_arch = "wasm32"))]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be a bot's settings",
-    note = "put `#[tidegate_sdk::settings]` above it, in place of `#[derive(Deserialize)]`"
-)]
 pub trait Configurable: DeserializeOwned + schemars::JsonSchema {}
 
 #[cfg(not(target_arch = "wasm32"))]

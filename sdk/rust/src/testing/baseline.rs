@@ -17,6 +17,11 @@ use crate::{
 pub struct Eager;
 
 /// It has none.
+///
+/// ```
+/// use tidegate_sdk::testing::{Cluster, Eager, json};
+/// assert!(Cluster::new().configure::<Eager>(json!({ "any": 1 })).is_err());
+/// ```
 #[settings]
 #[derive(Debug)]
 #[serde(deny_unknown_fields)]

@@ -50,6 +50,12 @@ pub struct Record {
 }
 
 /// An effect that was accepted.
+///
+/// ```
+/// use tidegate_sdk::testing::{Eager, Scenario, json};
+/// let record = Scenario::calm().bot::<Eager>(json!({})).run().unwrap();
+/// assert_eq!((record.asked[0].bot, record.asked[0].effect.step()), ("Eager", 1000));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     /// When.
@@ -65,6 +71,13 @@ pub struct Asked {
 }
 
 /// How an effect ended.
+///
+/// ```
+/// use tidegate_sdk::testing::{Eager, Scenario, json};
+/// let record = Scenario::calm().bot::<Eager>(json!({})).run().unwrap();
+/// let ended = record.asked[0].ended.as_ref().unwrap();
+/// assert!(ended.ok && ended.at > record.asked[0].at && ended.detail.ends_with("verified on default"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// When.
@@ -76,6 +89,13 @@ pub struct Ended {
 }
 
 /// An effect that the guard refused.
+///
+/// ```
+/// use tidegate_sdk::testing::{Eager, Scenario, json};
+/// let twice = Scenario::calm().bot::<Eager>(json!({})).bot::<Eager>(json!({}));
+/// let record = twice.run().unwrap();
+/// assert_eq!(record.refused[0].refusal.message(), "it was asked for already");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
     /// When.
@@ -91,6 +111,13 @@ pub struct Refused {
 }
 
 /// A handler that returned an error: it left no effect.
+///
+/// ```
+/// use tidegate_sdk::testing::{Eager, Scenario, json};
+/// let twice = Scenario::calm().bot::<Eager>(json!({})).bot::<Eager>(json!({}));
+/// let record = twice.run().unwrap();
+/// assert_eq!(record.failed[0].error, "unnecessary: it was asked for already");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
     /// When.
