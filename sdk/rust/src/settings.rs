@@ -19,6 +19,14 @@ use serde::de::DeserializeOwned;
 /// }
 /// a_bot_can_have::<Settings>();
 /// ```
+///
+/// What has no schema is refused by the compiler, with the attribute's name:
+///
+/// ```compile_fail
+/// # fn a_bot_can_have<T: tidegate_sdk::Configurable>() {}
+/// struct Bare;
+/// a_bot_can_have::<Bare>();
+/// ```
 pub trait Configurable: DeserializeOwned + schemars::JsonSchema {}
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -29,8 +29,8 @@ const GIB: u64 = 1 << 30;
 /// transaction that is tried four times, safe prune, one effect of a kind for a checkpoint, 64 effects an event.
 /// The same scenario with the same seed is the same to the nanosecond; the seed is printed, for a test that fails.
 ///
-/// It is **not** the host: the object tier is a rate, a number of copies at once and an outage, and a bot is handed every
-/// kind of event, whatever its triggers will be. `tidegate plugin` and a host with the component show the rest.
+/// It is **not** the host: the object tier is a rate, a number of copies at once and an outage, every grant is given, and a
+/// bot is handed every kind of event, whatever its triggers will be. A host with the component shows the rest.
 ///
 /// ```
 /// use tidegate_sdk::testing::{Eager, Scenario, json};
