@@ -26,7 +26,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The public functions, types, traits and macros of a source whose documents have no example. What is for components only
 /// is shown by what stands for it natively.
 fn without_example(source: &str) -> Vec<&str> {
-    let (mut documents, mut component_only, mut found) = (String::new(), false, Vec::new());
+    let (mut documents, mut component_only, mut within_attribute, mut found) =
+        (String::new(), false, false, Vec::new());
     for line in source.lines().map(str::trim) {
         let item = ["pub fn ", "pub struct ", "pub enum ", "pub trait ", "macro_rules! "]
             .iter()
@@ -36,10 +37,12 @@ fn without_example(source: &str) -> Vec<&str> {
             found.push(name);
         }
         component_only = line == "#[cfg(target_arch = \"wasm32\")]";
-        // An attribute of one line may stand between an item and its documents.
+        // Attributes may stand between an item and its documents.
         if line.starts_with("///") {
             documents.push_str(line);
-        } else if !line.starts_with('#') {
+        } else if line.starts_with('#') || within_attribute {
+            within_attribute = !line.ends_with(']');
+        } else {
             documents.clear();
         }
     }
