@@ -9,7 +9,7 @@ use super::{
     host::{EPOCH, Handled, Host},
 };
 use crate::{
-    Checkpoint, CheckpointRef, Metric, Occurrence, ShardRef, Tier, Wake,
+    Checkpoint, CheckpointRef, Error, Metric, Occurrence, ShardRef, Tier, Wake,
     testing::{Failed, Record, Refused},
 };
 
@@ -17,6 +17,8 @@ use crate::{
 const TRIES: u32 = 4;
 /// Ranks of a run; all of them are on its host.
 const RANKS: u32 = 2;
+/// Handlers that may run before it is plain that a bot keeps itself busy.
+const HANDLERS: u64 = 200_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// What happens at a time.
@@ -59,7 +61,7 @@ impl Sim {
         Self { plan, bots, hosts, now: 0, planned: BTreeMap::new(), ordinal: 0, dice, at_target: 0, record }
     }
 
-    pub(super) fn run(mut self) -> Record {
+    pub(super) fn run(mut self) -> Result<Record, Error> {
         for host in 0..self.hosts.len() {
             self.tell(host, &Occurrence::Started, None);
             let wait =
@@ -73,11 +75,17 @@ impl Sim {
             }
             self.now = time;
             self.act(action);
+            if self.record.events > HANDLERS {
+                return Err(Error::new(format_args!(
+                    "{HANDLERS} events by {} s, and no end: does a bot answer its own events with what makes more?",
+                    time / SECOND
+                )));
+            }
         }
         self.now = end;
         (0..self.hosts.len()).for_each(|host| self.expose(host));
         self.record.bytes_at_risk = self.hosts.iter().map(Host::at_risk).sum();
-        self.record
+        Ok(self.record)
     }
 
     fn act(&mut self, action: Action) {

@@ -202,3 +202,22 @@ fn settings_reach_the_bot_and_the_cluster_of_the_test_is_left_alone() {
     assert_eq!(record.refusals()["not-found"] as u64, record.saves);
     assert_eq!(checkpoints::runs(9).unwrap(), ["mine"]);
 }
+
+#[test]
+fn a_bot_that_keeps_itself_busy_is_found_out() {
+    /// Takes the end of each pin as a reason to unpin, and so on.
+    struct Restless;
+    impl Bot for Restless {
+        type Settings = NoSettings;
+        fn handle(event: &Event, _: &NoSettings) -> Result<(), Error> {
+            match &event.what {
+                Occurrence::CheckpointComplete(it) => drop(checkpoints::pin(&it.run, it.step, "on")?),
+                Occurrence::JobFinished(it) => drop(checkpoints::unpin(&it.run, it.step, "and off")?),
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+    let error = Scenario::herd().settles(1000 * MINUTE).bot::<Restless>(json!({})).run().unwrap_err();
+    assert!(error.to_string().contains("no end"), "{error}");
+}
