@@ -1,6 +1,6 @@
 use tidegate_sdk::{
     JobOutcome,
-    testing::{Cluster, Effect, checkpoint, complete, incomplete, json, on, replicated, sealed, with_metric},
+    testing::{Cluster, Effect, Scenario, checkpoint, complete, incomplete, json, on, replicated, sealed, with_metric},
 };
 
 use super::*;
@@ -202,4 +202,26 @@ fn settings_that_cannot_be_meant_are_refused_in_words() {
         assert!(error.contains(word), "{error}");
     }
     assert_eq!(Cluster::new().configure::<Prune>(json!({ "tiers": ["nvme", "object"] })), Ok(()));
+}
+
+#[test]
+fn a_full_disk_is_kept_free_and_nothing_goes_that_has_no_copy() {
+    for seed in 1..=20 {
+        let disk = Scenario::disk_full().seed(seed).copied_after(std::time::Duration::from_secs(120));
+        let record = disk.bot::<Prune>(json!({ "keep_last": 2 })).run().unwrap();
+        assert_eq!((record.saves_refused, record.bytes_lost), (0, 0), "{record}");
+        assert!(record.refusals().is_empty() && record.failed.is_empty(), "{record}");
+    }
+}
+
+#[test]
+fn while_the_target_is_away_the_disk_fills_and_nothing_is_lost() {
+    let minutes = |count: u64| std::time::Duration::from_secs(60 * count);
+    let away = Scenario::disk_full().copied_after(minutes(1)).outage(minutes(20), minutes(60));
+    let careful = away.clone().bot::<Prune>(json!({})).run().unwrap();
+    assert!(careful.saves_refused > 0, "{careful}");
+    assert_eq!(careful.bytes_lost, 0, "{careful}");
+    let careless = away.bot::<Prune>(json!({ "wait_for_copy": false })).run().unwrap();
+    assert_eq!(careless.saves_refused, 0, "{careless}");
+    assert!(careless.bytes_lost > 0, "that is what the setting means: {careless}");
 }

@@ -1,6 +1,6 @@
 use tidegate_sdk::{
     JobOutcome,
-    testing::{Cluster, Effect, checkpoint, complete, corrupt, incomplete, json, on, replicated},
+    testing::{Cluster, Effect, Scenario, checkpoint, complete, corrupt, incomplete, json, on, replicated},
 };
 
 use super::*;
@@ -131,4 +131,33 @@ fn settings_out_of_their_bounds_are_refused_in_words() {
         assert!(error.contains(word), "{error}");
     }
     assert_eq!(Cluster::new().configure::<Replicate>(json!({ "jitter_seconds": 0 })), Ok(()));
+}
+
+#[test]
+fn a_herd_is_spread_by_its_jitter() {
+    let herd = |seconds: u64| Scenario::herd().bot::<Replicate>(json!({ "jitter_seconds": seconds })).run().unwrap();
+    let (together, spread) = (herd(0), herd(600));
+    assert!(together.throttled > 0, "{together}");
+    assert_eq!(spread.throttled, 0, "{spread}");
+    assert_eq!(spread.copies().count() as u64, spread.saves, "{spread}");
+    assert!(spread.worst_rpo < Duration::from_secs(1800 + 700), "{spread}");
+}
+
+#[test]
+fn what_the_host_gave_up_in_a_partition_is_asked_for_once_the_target_is_back() {
+    for seed in 1..=20 {
+        let partition = Scenario::partition().tries(2).seed(seed);
+        let record = partition.bot::<Replicate>(json!({})).run().unwrap();
+        assert!(record.asked.iter().any(|it| it.ended.as_ref().is_some_and(|ended| !ended.ok)), "{record}");
+        assert_eq!(record.bytes_at_risk, 0, "{record}");
+    }
+}
+
+#[test]
+fn a_slow_link_takes_the_newest_first() {
+    let hours = |count: u64| Duration::from_secs(3600 * count);
+    let slow = Scenario::slow_link().lasts(hours(8)).bot::<Replicate>(json!({})).run().unwrap();
+    assert!(slow.bytes_at_risk > 0, "{slow}");
+    assert!(slow.worst_rpo < hours(2), "what waits does not hold up the newest: {slow}");
+    assert_eq!((slow.failed.len(), slow.stopped.len()), (0, 0), "{slow}");
 }

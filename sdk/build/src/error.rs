@@ -62,6 +62,16 @@ pub enum Error {
         /// Which rule.
         reason: String,
     },
+    /// The schema of settings could not be made.
+    #[error(
+        "the schema of the settings of {packages} could not be made: it comes from a test of the crate, so a build compiles the crate's tests, too\n{source}"
+    )]
+    NoSchema {
+        /// The plugins' packages.
+        packages: String,
+        /// What went wrong.
+        source: Box<Self>,
+    },
     /// The module could not be made a component.
     #[error("{name} is not a Tidegate plugin: {reason}. Does it export a world of `wit/` through the SDK?")]
     NotAPlugin {

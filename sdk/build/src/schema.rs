@@ -37,8 +37,14 @@ pub(crate) fn of_packages(
     for package in packages {
         command.args(["--package", package]);
     }
-    let messages = run_with(&mut command, None, progress)?.ok()?;
-    packages.iter().map(|package| test_of(&messages, package).map_or(Ok(None), |test| ask(package, &test))).collect()
+    let no_schema = |packages: String| move |source: Error| Error::NoSchema { packages, source: Box::new(source) };
+    let compiled = run_with(&mut command, None, progress).and_then(|output| output.ok());
+    let messages = compiled.map_err(no_schema(packages.join(", ")))?;
+    let schema = |package: &&str| match test_of(&messages, package) {
+        Some(test) => ask(package, &test).map_err(no_schema((*package).to_owned())),
+        None => Ok(None),
+    };
+    packages.iter().map(schema).collect()
 }
 
 /// The tests of a package's library that cargo reported.

@@ -6,6 +6,28 @@ use crate::{Configurable, Error, Event};
 
 /// A policy. It has no `self`: every event meets a fresh instance, and what must be remembered goes into
 /// [`state`](crate::state).
+///
+/// ```
+/// use tidegate_sdk::{prelude::*, testing::{Cluster, NoSettings, checkpoint, complete, json}};
+///
+/// /// Holds every checkpoint.
+/// struct Hoarder;
+///
+/// impl Bot for Hoarder {
+///     type Settings = NoSettings;
+///
+///     fn handle(event: &Event, _: &NoSettings) -> Result<(), Error> {
+///         if let Occurrence::CheckpointComplete(it) = &event.what {
+///             checkpoints::pin(&it.run, it.step, "all of them")?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let cluster = Cluster::new();
+/// cluster.put(checkpoint("gpt", 100));
+/// assert_eq!(cluster.handle::<Hoarder>(complete("gpt", 100), json!({})).unwrap().len(), 1);
+/// ```
 pub trait Bot {
     /// What the operator may set, read from JSON: a type under [`#[settings]`](macro@crate::settings).
     type Settings: Configurable;
@@ -39,6 +61,13 @@ pub trait Bot {
 }
 
 /// A time some while after another, in nanoseconds since 1970; stops at the end of the range.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidegate_sdk::after;
+/// assert_eq!(after(1_000, Duration::from_micros(2)), 3_000);
+/// assert_eq!(after(u64::MAX, Duration::from_secs(1)), u64::MAX);
+/// ```
 pub fn after(time: u64, wait: Duration) -> u64 {
     time.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }
@@ -47,6 +76,22 @@ pub fn after(time: u64, wait: Duration) -> u64 {
 ///
 /// On other targets than `wasm32` there is nothing to export, so that the crate's tests run natively; to them it adds
 /// `tidegate_settings_schema`, which does nothing unless a build asks it for the [schema](crate::settings_schema).
+///
+/// ```
+/// use tidegate_sdk::{prelude::*, testing::NoSettings};
+///
+/// struct Idle;
+///
+/// impl Bot for Idle {
+///     type Settings = NoSettings;
+///
+///     fn handle(_: &Event, _: &NoSettings) -> Result<(), Error> {
+///         Ok(())
+///     }
+/// }
+///
+/// tidegate_sdk::export!(Idle);
+/// ```
 #[macro_export]
 macro_rules! export {
     ($bot:ty) => {

@@ -5,11 +5,25 @@ use std::fmt;
 use crate::Refusal;
 
 /// Why a handler failed, in words for the operator. Refusals, texts and serde's errors convert with `?`.
+///
+/// ```
+/// use tidegate_sdk::{Error, Refusal};
+///
+/// fn handler() -> Result<(), Error> {
+///     Err(Refusal::Denied("no grant `pin`".into()))?
+/// }
+/// assert_eq!(handler().unwrap_err().to_string(), "denied: no grant `pin`");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(String);
 
 impl Error {
     /// An error in these words.
+    ///
+    /// ```
+    /// let error = tidegate_sdk::Error::new(format_args!("{} is no step", -1));
+    /// assert_eq!(error.to_string(), "-1 is no step");
+    /// ```
     pub fn new(message: impl fmt::Display) -> Self {
         Self(message.to_string())
     }
@@ -49,6 +63,11 @@ impl From<serde_json::Error> for Error {
 
 impl Refusal {
     /// The class, as `wit/types.wit` names it.
+    ///
+    /// ```
+    /// let refusal = tidegate_sdk::Refusal::WouldLoseData("it is pinned".into());
+    /// assert_eq!(refusal.class(), "would-lose-data");
+    /// ```
     pub fn class(&self) -> &'static str {
         match self {
             Self::Denied(_) => "denied",
@@ -63,6 +82,11 @@ impl Refusal {
     }
 
     /// The rule or value that stood against it.
+    ///
+    /// ```
+    /// let refusal = tidegate_sdk::Refusal::WouldLoseData("it is pinned".into());
+    /// assert_eq!(refusal.message(), "it is pinned");
+    /// ```
     pub fn message(&self) -> &str {
         match self {
             Self::Denied(m) | Self::WouldLoseData(m) | Self::OverQuota(m) | Self::NotFound(m) => m,
@@ -72,6 +96,12 @@ impl Refusal {
 
     /// Whether the world, not the bot or its grants, stood against it: it is settled already, or may go at a later
     /// event. `denied` and `invalid` never pass by themselves.
+    ///
+    /// ```
+    /// use tidegate_sdk::Refusal;
+    /// assert!(Refusal::Unavailable("it is being read".into()).may_pass());
+    /// assert!(!Refusal::Denied("no grant `prune`".into()).may_pass());
+    /// ```
     pub fn may_pass(&self) -> bool {
         !matches!(self, Self::Denied(_) | Self::Invalid(_))
     }

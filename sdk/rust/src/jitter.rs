@@ -4,6 +4,15 @@ use std::time::Duration;
 
 /// A wait from zero to just below `most`: evenly spread over hosts and keys, always the same for the same two. With the
 /// checkpoint as the key, hosts that finish together do not all upload together, and each is first in its turn.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidegate_sdk::jitter;
+/// let wait = |host| jitter(host, "gpt/100", Duration::from_secs(10));
+/// assert!(wait("host-1") < Duration::from_secs(10));
+/// assert_eq!(wait("host-1"), wait("host-1"));
+/// assert_ne!(wait("host-1"), wait("host-2"));
+/// ```
 pub fn jitter(host: &str, key: &str, most: Duration) -> Duration {
     // FNV-1a over both, then the finaliser of splitmix64, which spreads the last bytes over all bits.
     let bytes = host.bytes().chain([0xff]).chain(key.bytes());

@@ -46,6 +46,9 @@
 //! assert_eq!(asked[0].to_string(), "pin gpt step 2000: a multiple of 1000");
 //! ```
 
+// For `#[settings]` on types of this crate itself.
+extern crate self as tidegate_sdk;
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

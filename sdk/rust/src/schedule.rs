@@ -18,6 +18,15 @@ use crate::{Refusal, host::schedule as host};
 ///
 /// # Errors
 /// `over-quota` for too many keys, `invalid` for what is out of bounds.
+///
+/// ```
+/// use tidegate_sdk::{after, clock, schedule, testing::Cluster};
+/// let cluster = Cluster::new();
+/// let soon = after(clock::now(), std::time::Duration::from_secs(60));
+/// schedule::wake_at(soon, "look again", "the disk was full").unwrap();
+/// assert_eq!(cluster.wakes()["look again"], soon);
+/// assert_eq!(schedule::wake_at(u64::MAX, "never", "too far").unwrap_err().class(), "invalid");
+/// ```
 pub fn wake_at(time: u64, key: &str, reason: &str) -> Result<(), Refusal> {
     host::wake_at(time, key, reason)
 }
@@ -26,6 +35,14 @@ pub fn wake_at(time: u64, key: &str, reason: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The host's refusal.
+///
+/// ```
+/// use tidegate_sdk::{schedule, testing::Cluster};
+/// let cluster = Cluster::new();
+/// schedule::wake_at(5_000_000_000, "look again", "the disk was full").unwrap();
+/// schedule::cancel("look again").unwrap();
+/// assert!(cluster.wakes().is_empty());
+/// ```
 pub fn cancel(key: &str) -> Result<(), Refusal> {
     host::cancel(key)
 }

@@ -76,3 +76,81 @@ impl Serialize for Tier {
         serializer.serialize_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Error, Event, settings};
+
+    /// One of each kind.
+    #[settings]
+    #[serde(default, deny_unknown_fields)]
+    struct All {
+        /// How
+        /// many.
+        count: u64,
+        mode: Mode,
+        best: Option<Best>,
+        tiers: Vec<Tier>,
+    }
+
+    #[settings]
+    #[derive(Default)]
+    #[serde(rename_all = "kebab-case")]
+    enum Mode {
+        #[default]
+        GoodEnough,
+        Best,
+    }
+
+    #[settings]
+    struct Best {
+        metric: String,
+    }
+
+    impl Default for All {
+        fn default() -> Self {
+            Self { count: 3, mode: Mode::Best, best: Some(Best { metric: "loss".into() }), tiers: vec![Tier::Object] }
+        }
+    }
+
+    /// Has them.
+    struct Any;
+
+    impl Bot for Any {
+        type Settings = All;
+        fn handle(_: &Event, _: &All) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn defaults_stand_in_the_schema_as_they_are_read() {
+        let schema = settings_schema::<Any>();
+        let all = &schema["properties"];
+        let defaults = ["count", "mode", "best", "tiers"].map(|name| all[name]["default"].clone());
+        assert_eq!(defaults, [json!(3), json!("best"), json!({ "metric": "loss" }), json!(["object"])]);
+        let read: All = serde_json::from_value(json!({ "mode": all["mode"]["default"], "tiers": ["nvme"] })).unwrap();
+        assert!(matches!(read.mode, Mode::Best) && read.count == 3);
+    }
+
+    #[test]
+    fn words_bounds_and_choices_are_the_types_own_and_nothing_is_referred_to() {
+        let schema = settings_schema::<Any>();
+        assert_eq!(schema["description"], "One of each kind.");
+        assert_eq!(schema["additionalProperties"], false);
+        let all = &schema["properties"];
+        assert_eq!(all["count"]["description"], "How\nmany.");
+        assert_eq!(all["mode"]["enum"], json!(["good-enough", "best"]));
+        assert_eq!(all["tiers"]["items"]["enum"], json!(["nvme", "object"]));
+        assert_eq!(all["best"]["properties"]["metric"]["type"], "string");
+        assert!(!schema.to_string().contains("$ref"), "{schema}");
+    }
+
+    #[test]
+    fn the_schema_is_the_same_again() {
+        assert_eq!(settings_schema::<Any>().to_string(), settings_schema::<Any>().to_string());
+    }
+}

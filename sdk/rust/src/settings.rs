@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 /// What can be the settings of a bot: read from JSON, and described by a JSON Schema. [`settings`](macro@crate::settings)
-/// makes a type both; nothing implements this by hand.
+/// makes a type all of this; nothing implements it by hand.
 ///
 /// ```
 /// fn a_bot_can_have<T: tidegate_sdk::Configurable>() {}
@@ -14,19 +14,25 @@ use serde::de::DeserializeOwned;
 /// }
 /// a_bot_can_have::<Settings>();
 /// ```
-#[cfg(not(target_arch = "wasm32"))]
+///
+/// What has no schema is refused by the compiler, with the attribute's name:
+///
+/// ```compile_fail
+/// # fn a_bot_can_have<T: tidegate_sdk::Configurable>() {}
+/// #[derive(serde::Deserialize)]
+/// struct Bare {}
+/// a_bot_can_have::<Bare>();
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be a bot's settings",
-    note = "put `#[tidegate_sdk::settings]` above it, in place of `#[derive(Deserialize)]`"
+    message = "`{Self}` can't be the settings of a bot",
+    note = "put `#[settings]` above it, in place of `#[derive(Deserialize)]`"
 )]
-pub trait Configurable: DeserializeOwned + schemars::JsonSchema {}
+pub trait Configurable: DeserializeOwned + Described {}
 
+/// Has a schema: natively, where it is made.
 #[cfg(not(target_arch = "wasm32"))]
-impl<T: DeserializeOwned + schemars::JsonSchema> Configurable for T {}
+use schemars::JsonSchema as Described;
 
-/// What can be the settings of a bot: in a component they are only read.
+/// In a component nothing has a schema, and nothing asks for one.
 #[cfg(target_arch = "wasm32")]
-pub trait Configurable: DeserializeOwned {}
-
-#[cfg(target_arch = "wasm32")]
-impl<T: DeserializeOwned> Configurable for T {}
+use core::marker::Sized as Described;

@@ -8,6 +8,14 @@ use crate::{Error, Refusal, host::state as host};
 ///
 /// # Errors
 /// The host's refusal, as for all functions here.
+///
+/// ```
+/// use tidegate_sdk::{state, testing::Cluster};
+/// let cluster = Cluster::new();
+/// cluster.set_state("seen", b"7");
+/// assert_eq!(state::get("seen").unwrap().unwrap(), b"7");
+/// assert_eq!(state::get("unseen").unwrap(), None);
+/// ```
 pub fn get(key: &str) -> Result<Option<Vec<u8>>, Refusal> {
     host::get(key)
 }
@@ -16,6 +24,14 @@ pub fn get(key: &str) -> Result<Option<Vec<u8>>, Refusal> {
 ///
 /// # Errors
 /// `over-quota` when the bot's state is full.
+///
+/// ```
+/// use tidegate_sdk::{state, testing::Cluster};
+/// let cluster = Cluster::new();
+/// state::set("seen", b"7").unwrap();
+/// assert_eq!(cluster.state()["seen"], b"7");
+/// assert_eq!(state::set("seen", &[0; 65_537]).unwrap_err().class(), "invalid");
+/// ```
 pub fn set(key: &str, value: &[u8]) -> Result<(), Refusal> {
     host::set(key, value)
 }
@@ -24,6 +40,15 @@ pub fn set(key: &str, value: &[u8]) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The host's refusal.
+///
+/// ```
+/// use tidegate_sdk::{state, testing::Cluster};
+/// let cluster = Cluster::new();
+/// cluster.set_state("seen", b"7");
+/// state::delete("seen").unwrap();
+/// state::delete("seen").unwrap();
+/// assert!(cluster.state().is_empty());
+/// ```
 pub fn delete(key: &str) -> Result<(), Refusal> {
     host::delete(key)
 }
@@ -32,6 +57,14 @@ pub fn delete(key: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The host's refusal.
+///
+/// ```
+/// use tidegate_sdk::{state, testing::Cluster};
+/// let cluster = Cluster::new();
+/// ["run/a", "run/b", "seen"].map(|key| cluster.set_state(key, b"1"));
+/// assert_eq!(state::keys("run/", None).unwrap(), ["run/a", "run/b"]);
+/// assert_eq!(state::keys("run/", Some("run/a")).unwrap(), ["run/b"]);
+/// ```
 pub fn keys(prefix: &str, after: Option<&str>) -> Result<Vec<String>, Refusal> {
     host::keys(prefix, after)
 }
@@ -40,6 +73,15 @@ pub fn keys(prefix: &str, after: Option<&str>) -> Result<Vec<String>, Refusal> {
 ///
 /// # Errors
 /// A refusal, or a value of another form, such as one that an older version of the bot wrote.
+///
+/// ```
+/// use tidegate_sdk::{state, testing::Cluster};
+/// let cluster = Cluster::new();
+/// assert_eq!(state::load::<u64>("seen").unwrap(), None);
+/// cluster.set_state("seen", b"7");
+/// assert_eq!(state::load("seen").unwrap(), Some(7_u64));
+/// assert!(state::load::<String>("seen").is_err());
+/// ```
 pub fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
     match get(key)? {
         Some(bytes) => {
@@ -54,6 +96,13 @@ pub fn load<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
 ///
 /// # Errors
 /// A refusal, or a value that has no JSON form.
+///
+/// ```
+/// use tidegate_sdk::{state, testing::Cluster};
+/// let cluster = Cluster::new();
+/// state::save("last", &("gpt", 100)).unwrap();
+/// assert_eq!(cluster.state()["last"], br#"["gpt",100]"#);
+/// ```
 pub fn save<T: Serialize>(key: &str, value: &T) -> Result<(), Error> {
     Ok(set(key, &serde_json::to_vec(value)?)?)
 }

@@ -12,14 +12,24 @@
 //! It keeps the rules that a bot can see: the bounds of `wit/`, one transaction a handler, `not-found` and
 //! `unnecessary`. It is **not** the guard: which prune would lose data, and what is granted, a test scripts with
 //! [`Cluster::refuse`].
+//!
+//! A [`Scenario`] is the other half: hours of many hosts in virtual time, with the guard, in which what a bot asks for is
+//! carried out and comes back as events.
 
+mod baseline;
 mod cluster;
 mod effect;
+mod guard;
 pub(crate) mod host;
 mod made;
+mod record;
+mod scenario;
 mod world;
 
+pub use baseline::{Eager, NoSettings};
 pub use cluster::Cluster;
 pub use effect::Effect;
 pub use made::{checkpoint, complete, corrupt, incomplete, on, replicated, sealed, with_metric};
+pub use record::{Asked, Ended, Failed, Record, Refused};
+pub use scenario::Scenario;
 pub use serde_json::json;

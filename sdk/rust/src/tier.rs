@@ -8,6 +8,11 @@ use crate::Tier;
 
 impl Tier {
     /// Its name, as `wit/types.wit` has it.
+    ///
+    /// ```
+    /// use tidegate_sdk::Tier;
+    /// assert_eq!((Tier::Nvme.name(), Tier::Object.to_string()), ("nvme", "object".to_owned()));
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Nvme => "nvme",

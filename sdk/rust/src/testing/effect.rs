@@ -5,6 +5,12 @@ use std::fmt;
 use crate::{Tier, replication::Request};
 
 /// An effect, with what was asked of it.
+///
+/// ```
+/// use tidegate_sdk::testing::Effect;
+/// let effect = Effect::Pin { run: "gpt".into(), step: 100, reason: "a round step".into() };
+/// assert_eq!(effect.to_string(), "pin gpt step 100: a round step");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// See [`replicate`](crate::replication::replicate).
@@ -42,6 +48,12 @@ pub enum Effect {
 
 impl Effect {
     /// The run.
+    ///
+    /// ```
+    /// use tidegate_sdk::testing::Effect;
+    /// let effect = Effect::Pin { run: "gpt".into(), step: 100, reason: "a round step".into() };
+    /// assert_eq!(effect.run(), "gpt");
+    /// ```
     pub fn run(&self) -> &str {
         match self {
             Self::Replicate(Request { run, .. })
@@ -52,6 +64,12 @@ impl Effect {
     }
 
     /// The step.
+    ///
+    /// ```
+    /// use tidegate_sdk::testing::Effect;
+    /// let effect = Effect::Pin { run: "gpt".into(), step: 100, reason: "a round step".into() };
+    /// assert_eq!(effect.step(), 100);
+    /// ```
     pub fn step(&self) -> u64 {
         match self {
             Self::Replicate(Request { step, .. })
@@ -62,6 +80,12 @@ impl Effect {
     }
 
     /// Why.
+    ///
+    /// ```
+    /// use tidegate_sdk::testing::Effect;
+    /// let effect = Effect::Pin { run: "gpt".into(), step: 100, reason: "a round step".into() };
+    /// assert_eq!(effect.reason(), "a round step");
+    /// ```
     pub fn reason(&self) -> &str {
         match self {
             Self::Replicate(Request { reason, .. })
@@ -69,6 +93,17 @@ impl Effect {
             | Self::Pin { reason, .. }
             | Self::Unpin { reason, .. } => reason,
         }
+    }
+}
+
+impl Effect {
+    /// Whether it asks for the same as another, whatever the reason.
+    pub(super) fn does_the_same(&self, other: &Self) -> bool {
+        let kind = match (self, other) {
+            (Self::Prune { tier, .. }, Self::Prune { tier: other, .. }) => tier == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        };
+        kind && self.run() == other.run() && self.step() == other.step()
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) mod checkpoints {
         with(|world| {
             let judge = |step: &u64| {
                 let (run, step, reason) = (run.to_owned(), *step, "a plan".to_owned());
-                match world.judge(&Effect::Prune { run, step, tier, reason }) {
+                match world.admit(&Effect::Prune { run, step, tier, reason }) {
                     Ok(()) => Verdict { step, allowed: true, because: "no rule stands against it".into() },
                     Err(refusal) => Verdict { step, allowed: false, because: refusal.to_string() },
                 }
@@ -201,7 +201,7 @@ pub(crate) mod random {
     pub(crate) fn next_u64() -> Result<u64, Refusal> {
         Ok(with(|world| {
             world.drawn += 1;
-            mixed(world.seq.rotate_left(32) ^ world.drawn)
+            mixed(world.salt ^ world.seq.rotate_left(32) ^ world.drawn)
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::Effect;
+use super::{Effect, guard::Guard};
 use crate::{
     Checkpoint, Refusal, Tier,
     log::Level,
@@ -27,6 +27,13 @@ pub(crate) struct World {
     pub(super) host: String,
     pub(super) now: u64,
     pub(super) seq: u64,
+    /// Which of a host's bots is at work: in a scenario there may be several.
+    pub(super) bot: u64,
+    /// What makes the chance of one host differ from another's.
+    pub(super) salt: u64,
+    /// The guard of a scenario's host; a cluster made up by hand has the rules of its test.
+    pub(super) guard: Option<Guard>,
+    pub(super) refused: Vec<(Effect, Refusal)>,
 }
 
 thread_local! {
@@ -41,11 +48,23 @@ pub(crate) fn with<T>(f: impl FnOnce(&mut World) -> T) -> T {
 impl World {
     /// Takes an effect in, or says why not.
     pub(super) fn ask(&mut self, effect: Effect) -> Result<String, Refusal> {
-        self.judge(&effect)?;
+        if let Err(refusal) = self.admit(&effect) {
+            self.refused.push((effect, refusal.clone()));
+            return Err(refusal);
+        }
+        // Pins hold with the handler's commit: there is no job of them.
+        let job = !matches!(effect, Effect::Pin { .. } | Effect::Unpin { .. });
         self.effects.push(effect);
-        let id = format!("{:016x}{:016x}", self.seq, self.effects.len());
-        self.jobs.insert(id.clone(), JobState::Open);
+        let id = self.id(self.effects.len());
+        if job {
+            self.jobs.insert(id.clone(), JobState::Open);
+        }
         Ok(id)
+    }
+
+    /// The id of the event's so many-th effect.
+    pub(super) fn id(&self, ordinal: usize) -> String {
+        format!("{:016x}{:016x}", self.seq, (self.bot << 32) | ordinal as u64)
     }
 
     /// Calls an effect off that has not ended.
@@ -61,8 +80,8 @@ impl World {
         }
     }
 
-    /// Says why not, if so: bounds first, then what is known, then the rules of the test.
-    pub(super) fn judge(&mut self, effect: &Effect) -> Result<(), Refusal> {
+    /// Says why not, if so: bounds first, then what is known, then the guard and the rules of the test.
+    pub(super) fn admit(&mut self, effect: &Effect) -> Result<(), Refusal> {
         check_reason(effect.reason())?;
         let name = format!("{} step {}", effect.run(), effect.step());
         let Some(known) = self.checkpoints.get(&(effect.run().to_owned(), effect.step())) else {
@@ -83,10 +102,10 @@ impl World {
             }
             _ => {}
         }
-        match self.rules.iter_mut().find_map(|rule| rule(effect)) {
-            Some(refusal) => Err(refusal),
-            None => Ok(()),
+        if let Some(guard) = &self.guard {
+            guard.admit(self, effect, known)?;
         }
+        self.rules.iter_mut().find_map(|rule| rule(effect)).map_or(Ok(()), Err)
     }
 
     /// Does what an accepted effect asks.
