@@ -1,0 +1,92 @@
+//! From a component to machine code: here, or in a process that can be killed.
+//!
+//! Compiling is the one thing that the host does with all of a stranger's bytes before any of its bounds hold: it may
+//! take minutes and gigabytes, and a fault in it is a fault of whoever runs it. So a host lets a [`Compiler::Worker`] do
+//! it, a process with a deadline, a bound on its memory, a lower priority, no environment and no descriptors; of the
+//! compiler nothing runs in the host. Reading the manifest does: that is a pass over the sections' headers.
+
+mod code;
+mod lent;
+mod serve;
+mod talk;
+mod turns;
+mod wire;
+mod worker;
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use wasmtime::{Engine, component::Component};
+
+use code::Code;
+pub use serve::compile_worker;
+use turns::Turns;
+
+use crate::{Error, Options, engine as engines};
+
+/// Who compiles.
+#[derive(Debug, Clone, Default)]
+pub enum Compiler {
+    /// This process, for as long and with as much memory as it takes: for tests, tools and benchmarks, which know what
+    /// they load. The default.
+    #[default]
+    InProcess,
+    /// A process of its own for each component, one at a time.
+    Worker(Worker),
+}
+
+/// How a process that compiles is started and held. It answers one request on its standard input, as
+/// [`compile_worker`] does.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The program, which is this one or of the same build: `/proc/self/exe` is right even after it was replaced.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// How long one component may take; then it is killed. Default = 60 s.
+    pub deadline: Duration,
+    /// Bytes of address space that it may use, of which the program itself takes some. Default = 1 GiB.
+    pub memory_bytes: u64,
+}
+
+impl Worker {
+    /// This program, started with these arguments, with the default bounds.
+    pub fn this_program<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            program: "/proc/self/exe".into(),
+            args: args.into_iter().map(Into::into).collect(),
+            deadline: Duration::from_secs(60),
+            memory_bytes: 1 << 30,
+        }
+    }
+}
+
+/// What a sandbox compiles with.
+#[derive(Debug)]
+pub(crate) struct Compiling {
+    compiler: Compiler,
+    turns: Turns,
+    /// Whether code counts its fuel.
+    metered: bool,
+    /// Of the engine that the code is for.
+    engine: [u8; 32],
+}
+
+impl Compiling {
+    pub(crate) fn new(options: &Options, engine: &Engine) -> Self {
+        let (compiler, metered) = (options.compiler.clone(), options.fuel.is_some());
+        Self { compiler, turns: Turns::default(), metered, engine: engines::hash(engine) }
+    }
+
+    /// A component from the compiler.
+    pub(crate) fn component(&self, engine: &Engine, bytes: &[u8]) -> Result<Component, Error> {
+        let invalid = |error: wasmtime::Error| Error::Invalid(format!("{error:#}"));
+        match &self.compiler {
+            Compiler::InProcess => Component::from_binary(engine, bytes).map_err(invalid),
+            Compiler::Worker(worker) => {
+                let _turn = self.turns.take()?;
+                // More parts or memory than the pool has room for shows when it is loaded.
+                worker::compile(worker, self.metered, &self.engine, bytes)?.component(engine).map_err(invalid)
+            }
+        }
+    }
+}
