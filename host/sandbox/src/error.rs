@@ -83,12 +83,15 @@ pub enum Error {
     /// The compiler could not be started or held.
     #[error("the compiler can't be used: {0}")]
     Compiler(String),
+    /// No place to keep compiled components at.
+    #[error("compiled components can't be kept: {0}")]
+    Cache(String),
 }
 
 impl Error {
     /// Whether the component is at fault; if not, the same one may be accepted another time.
     pub fn blames_component(&self) -> bool {
-        !matches!(self, Self::Engine(_) | Self::CompilerBusy(_) | Self::Compiler(_))
+        !matches!(self, Self::Engine(_) | Self::CompilerBusy(_) | Self::Compiler(_) | Self::Cache(_))
     }
 }
 

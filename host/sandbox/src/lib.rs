@@ -31,6 +31,7 @@
 mod bindings;
 mod bounds;
 mod budget;
+mod cache;
 mod calls;
 mod compile;
 mod deadline;
@@ -50,6 +51,7 @@ mod v0_1;
 mod world;
 mod worlds;
 
+pub use cache::CacheOptions;
 pub use calls::{Calls, MetricChange};
 pub use compile::{Compiler, Worker, compile_worker};
 pub use deadline::Deadline;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_core::limits;
 
-use crate::Compiler;
+use crate::{CacheOptions, Compiler};
 
 /// The size of a sandbox and the bounds of everything in it.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Options {
     pub component_bytes: usize,
     /// Who compiles. Default = this process.
     pub compiler: Compiler,
+    /// Where compiled components are kept. Default = nowhere.
+    pub cache: Option<CacheOptions>,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             bytes_per_event: 8 << 20,
             component_bytes: limits::COMPONENT_BYTES,
             compiler: Compiler::default(),
+            cache: None,
         }
     }
 }

@@ -33,7 +33,8 @@ impl Sandbox {
     /// A sandbox of this size. Reserves address space for the whole pool at once, and no memory yet.
     ///
     /// # Errors
-    /// [`Error::Engine`] if the options contradict each other or the address space is not to be had.
+    /// [`Error::Engine`] if the options contradict each other or the address space is not to be had, [`Error::Cache`] for a
+    /// cache that can't be used.
     pub fn new(options: Options) -> Result<Self, Error> {
         let failed = |error: &dyn fmt::Display| Error::Engine(error.to_string());
         let engine = engine::build(&options)?;
@@ -41,12 +42,12 @@ impl Sandbox {
         worlds::link(&mut linker).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(engine.weak(), options.tick).map_err(|e| failed(&e))?;
         let permits = Permits::new(options.instances);
-        let compiling = Compiling::new(&options, &engine);
+        let compiling = Compiling::new(&options, &engine)?;
         Ok(Self(Arc::new(Inner { engine, options, ticker, permits, linker, compiling })))
     }
 
-    /// Checks and compiles a component. Nothing of it runs. Blocks for some tens of
-    /// milliseconds for a small one; with a worker for at most its deadline, and for those of
+    /// Checks and compiles a component, or takes it from the cache. Nothing of it runs. Blocks for some tens of
+    /// milliseconds for a small one, a few from the cache; with a worker for at most its deadline, and for those of
     /// others that wait.
     ///
     /// # Errors
@@ -56,7 +57,8 @@ impl Sandbox {
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, Error> {
         let inner = &self.0;
         world::check_header(bytes, inner.options.component_bytes)?;
-        let component = inner.compiling.component(&inner.engine, bytes)?;
+        let digest = Digest::of(bytes);
+        let (component, fresh) = inner.compiling.component(&inner.engine, digest, bytes)?;
         let checked = world::check(&component)?;
         let used = checked.used;
         let manifest = manifest::read(bytes)?;
@@ -70,8 +72,10 @@ impl Sandbox {
         }
         let ready = inner.linker.instantiate_pre(&component).and_then(|pre| checked.world.ready(pre));
         let ready = ready.map_err(|error| Error::World(format!("{error:#}")))?;
+        // What is refused is not worth the room.
+        inner.compiling.keep(fresh);
         let (world, migrates) = (checked.world.name(), checked.migrates);
-        let about = About { digest: Digest::of(bytes), manifest, used, world, migrates };
+        let about = About { digest, manifest, used, world, migrates };
         Ok(Plugin::new(self.clone(), ready, Arc::new(about)))
     }
 }

@@ -11,9 +11,24 @@ impl std::fmt::Debug for Code {
 }
 
 impl Code {
+    /// Compiles in this process.
+    pub(super) fn here(engine: &Engine, component: &[u8]) -> wasmtime::Result<Self> {
+        engine.precompile_component(component).map(Self)
+    }
+
     /// What a worker of this host answered.
     pub(super) fn of_worker(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+
+    /// What stood in the cache, after its authenticator was checked against the host's key.
+    pub(crate) fn of_cache(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to be kept or sent.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The component. Its bytes are copied into memory of its own: no file is mapped that could change underneath.

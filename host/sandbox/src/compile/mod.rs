@@ -15,13 +15,18 @@ mod worker;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use tidegate_core::Digest;
 use wasmtime::{Engine, component::Component};
 
-use code::Code;
+pub(crate) use code::Code;
 pub use serve::compile_worker;
 use turns::Turns;
 
-use crate::{Error, Options, engine as engines};
+use crate::{
+    Error, Options,
+    cache::{Cache, Entry},
+    engine as engines,
+};
 
 /// Who compiles.
 #[derive(Debug, Clone, Default)]
@@ -60,33 +65,73 @@ impl Worker {
     }
 }
 
-/// What a sandbox compiles with.
+/// What a sandbox compiles with, and what it remembers.
 #[derive(Debug)]
 pub(crate) struct Compiling {
     compiler: Compiler,
     turns: Turns,
     /// Whether code counts its fuel.
     metered: bool,
+    cache: Option<Cache>,
     /// Of the engine that the code is for.
     engine: [u8; 32],
 }
 
+/// Code that the cache does not have.
+#[derive(Debug)]
+pub(crate) struct Fresh(Entry, Code);
+
 impl Compiling {
-    pub(crate) fn new(options: &Options, engine: &Engine) -> Self {
+    pub(crate) fn new(options: &Options, engine: &Engine) -> Result<Self, Error> {
+        let cache = options.cache.as_ref().map(Cache::open).transpose()?;
         let (compiler, metered) = (options.compiler.clone(), options.fuel.is_some());
-        Self { compiler, turns: Turns::default(), metered, engine: engines::hash(engine) }
+        Ok(Self { compiler, turns: Turns::default(), metered, cache, engine: engines::hash(engine) })
     }
 
-    /// A component from the compiler.
-    pub(crate) fn component(&self, engine: &Engine, bytes: &[u8]) -> Result<Component, Error> {
+    /// A component from the cache or, if it has none, from the compiler; then give what comes with it to
+    /// [`Compiling::keep`] if it is worth it.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        digest: Digest,
+        bytes: &[u8],
+    ) -> Result<(Component, Option<Fresh>), Error> {
+        let entry = Entry { component: digest, engine: self.engine };
+        if let Some(component) = self.cached(engine, &entry) {
+            return Ok((component, None));
+        }
         let invalid = |error: wasmtime::Error| Error::Invalid(format!("{error:#}"));
-        match &self.compiler {
-            Compiler::InProcess => Component::from_binary(engine, bytes).map_err(invalid),
+        let code = match &self.compiler {
+            Compiler::InProcess if self.cache.is_none() => {
+                return Component::from_binary(engine, bytes).map(|component| (component, None)).map_err(invalid);
+            }
+            Compiler::InProcess => Code::here(engine, bytes).map_err(invalid)?,
             Compiler::Worker(worker) => {
                 let _turn = self.turns.take()?;
-                // More parts or memory than the pool has room for shows when it is loaded.
-                worker::compile(worker, self.metered, &self.engine, bytes)?.component(engine).map_err(invalid)
+                worker::compile(worker, self.metered, &self.engine, bytes)?
             }
+        };
+        // More parts or memory than the pool has room for shows here.
+        let component = code.component(engine).map_err(invalid)?;
+        Ok((component, self.cache.is_some().then_some(Fresh(entry, code))))
+    }
+
+    fn cached(&self, engine: &Engine, entry: &Entry) -> Option<Component> {
+        let cache = self.cache.as_ref()?;
+        let code = cache.get(entry)?;
+        let component = code.component(engine);
+        if let Err(error) = &component {
+            // It was ours once: another build of wasmtime that names itself alike, or another bound of the pool.
+            tracing::warn!(component = %entry.component, error = format!("{error:#}"), "kept code does not fit");
+            cache.remove(entry);
+        }
+        component.ok()
+    }
+
+    /// Keeps code for the next start. What can't be kept is compiled again then.
+    pub(crate) fn keep(&self, fresh: Option<Fresh>) {
+        if let (Some(cache), Some(Fresh(entry, code))) = (&self.cache, fresh) {
+            cache.keep(&entry, &code);
         }
     }
 }
