@@ -54,7 +54,7 @@ pub enum Error {
     World(String),
     /// The compiler was killed at its deadline.
     #[error(
-        "it was not compiled within {0:?}: split its largest functions, or raise `bots.compile_deadline_s` of the host"
+        "it was not compiled within {0:?}: split its largest functions, or raise `bots.compile_deadline_seconds` of the host"
     )]
     CompileTimedOut(Duration),
     /// The compiler wanted more memory than it may use.
@@ -83,6 +83,9 @@ pub enum Error {
     /// The compiler could not be started or held.
     #[error("the compiler can't be used: {0}")]
     Compiler(String),
+    /// [`Sandbox::stop_compiling`](crate::Sandbox::stop_compiling) was called.
+    #[error("nothing is compiled any more: the host is stopping; try again when it is back")]
+    CompilerStopped,
     /// No place to keep compiled components at.
     #[error("compiled components can't be kept: {0}")]
     Cache(String),
@@ -91,7 +94,10 @@ pub enum Error {
 impl Error {
     /// Whether the component is at fault; if not, the same one may be accepted another time.
     pub fn blames_component(&self) -> bool {
-        !matches!(self, Self::Engine(_) | Self::CompilerBusy(_) | Self::Compiler(_) | Self::Cache(_))
+        !matches!(
+            self,
+            Self::Engine(_) | Self::CompilerBusy(_) | Self::Compiler(_) | Self::CompilerStopped | Self::Cache(_)
+        )
     }
 }
 

@@ -78,4 +78,10 @@ impl Sandbox {
         let about = About { digest, manifest, used, world, migrates };
         Ok(Plugin::new(self.clone(), ready, Arc::new(about)))
     }
+
+    /// Kills the worker that compiles, if there is one; no further one is started. For the end of a host, whose threads
+    /// may wait in [`Sandbox::load`]. What is cached still loads.
+    pub fn stop_compiling(&self) {
+        self.0.compiling.call_off();
+    }
 }

@@ -5,6 +5,7 @@
 //! it, a process with a deadline, a bound on its memory, a lower priority, no environment and no descriptors; of the
 //! compiler nothing runs in the host. Reading the manifest does: that is a pass over the sections' headers.
 
+mod calloff;
 mod code;
 mod lent;
 mod serve;
@@ -18,6 +19,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use tidegate_core::Digest;
 use wasmtime::{Engine, component::Component};
 
+use calloff::CallOff;
 pub(crate) use code::Code;
 pub use serve::compile_worker;
 use turns::Turns;
@@ -70,6 +72,7 @@ impl Worker {
 pub(crate) struct Compiling {
     compiler: Compiler,
     turns: Turns,
+    off: CallOff,
     /// Whether code counts its fuel.
     metered: bool,
     cache: Option<Cache>,
@@ -84,8 +87,14 @@ pub(crate) struct Fresh(Entry, Code);
 impl Compiling {
     pub(crate) fn new(options: &Options, engine: &Engine) -> Result<Self, Error> {
         let cache = options.cache.as_ref().map(Cache::open).transpose()?;
+        let off = CallOff::new().map_err(|error| Error::Compiler(error.to_string()))?;
         let (compiler, metered) = (options.compiler.clone(), options.fuel.is_some());
-        Ok(Self { compiler, turns: Turns::default(), metered, cache, engine: engines::hash(engine) })
+        Ok(Self { compiler, turns: Turns::default(), off, metered, cache, engine: engines::hash(engine) })
+    }
+
+    /// Kills the worker, if there is one, and starts no more.
+    pub(crate) fn call_off(&self) {
+        self.off.now();
     }
 
     /// A component from the cache or, if it has none, from the compiler; then give what comes with it to
@@ -108,7 +117,7 @@ impl Compiling {
             Compiler::InProcess => Code::here(engine, bytes).map_err(invalid)?,
             Compiler::Worker(worker) => {
                 let _turn = self.turns.take()?;
-                worker::compile(worker, self.metered, &self.engine, bytes)?
+                worker::compile(worker, &self.off, self.metered, &self.engine, bytes)?
             }
         };
         // More parts or memory than the pool has room for shows here.

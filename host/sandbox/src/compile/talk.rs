@@ -32,6 +32,8 @@ pub(super) enum Heard {
     TooMuch,
     /// It was not done at the deadline.
     TimedOut,
+    /// Nobody wants it any more.
+    CalledOff,
 }
 
 /// A pipe until it ends.
@@ -92,8 +94,14 @@ impl<P: Write> Pipe<P> {
 }
 
 /// Gives the child a request and hears it out: until it has ended and its output too, but at most `most` bytes and
-/// until `deadline`. The child is not reaped.
-pub(super) fn talk(child: &mut Child, mut request: [&[u8]; 2], most: usize, deadline: Duration) -> io::Result<Heard> {
+/// until `deadline`, or until `off` hangs up. The child is not reaped.
+pub(super) fn talk(
+    child: &mut Child,
+    mut request: [&[u8]; 2],
+    most: usize,
+    deadline: Duration,
+    off: BorrowedFd<'_>,
+) -> io::Result<Heard> {
     let clock = SystemClock::default();
     let end = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     let mut stdin = Pipe::of(child.stdin.take())?;
@@ -109,19 +117,23 @@ pub(super) fn talk(child: &mut Child, mut request: [&[u8]; 2], most: usize, dead
             stdout.waits(PollFlags::IN),
             stderr.waits(PollFlags::IN),
             (!ended).then(|| PollFd::new(&end, PollFlags::IN)),
+            Some(PollFd::new(&off, PollFlags::IN)),
         ];
         wait(waits, left)?;
+        if has_come(off)? {
+            return Ok(Heard::CalledOff);
+        }
         stdin.give(&mut request)?;
         if stdout.take(&mut reply, most)? {
             return Ok(Heard::TooMuch);
         }
         stderr.take(&mut said, WORDS)?;
-        ended = ended || has_ended(end.as_fd())?;
+        ended = ended || has_come(end.as_fd())?;
     }
     Ok(Heard::All { reply, said })
 }
 
-fn wait(on: [Option<PollFd<'_>>; 4], at_most: Duration) -> io::Result<()> {
+fn wait(on: [Option<PollFd<'_>>; 5], at_most: Duration) -> io::Result<()> {
     let mut on: Vec<PollFd<'_>> = on.into_iter().flatten().collect();
     let at_most = Timespec::try_from(at_most).ok();
     match poll(&mut on, at_most.as_ref()) {
@@ -130,9 +142,10 @@ fn wait(on: [Option<PollFd<'_>>; 4], at_most: Duration) -> io::Result<()> {
     }
 }
 
-fn has_ended(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
+/// Whether a descriptor says what it is waited for: a process's, that it has ended.
+fn has_come(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut on = [PollFd::new(&pidfd, PollFlags::IN)];
+    let mut on = [PollFd::new(&fd, PollFlags::IN)];
     match poll(&mut on, Some(&now)) {
         Ok(count) => Ok(count > 0),
         Err(Errno::INTR) => Ok(false),

@@ -8,7 +8,9 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    Code, Worker, lent,
+    Code, Worker,
+    calloff::CallOff,
+    lent,
     talk::{self, Heard},
     wire::{self, Reply},
 };
@@ -36,8 +38,17 @@ impl Drop for Owned {
 ///
 /// # Errors
 /// [`Error::CompileTimedOut`], [`Error::CompileTooLarge`], [`Error::CodeTooLarge`], [`Error::CompilerDied`] and
-/// [`Error::Invalid`] are the component's doing, [`Error::Compiler`] the host's.
-pub(super) fn compile(worker: &Worker, metered: bool, engine: &[u8; 32], component: &[u8]) -> Result<Code, Error> {
+/// [`Error::Invalid`] are the component's doing, [`Error::Compiler`] and [`Error::CompilerStopped`] the host's.
+pub(super) fn compile(
+    worker: &Worker,
+    off: &CallOff,
+    metered: bool,
+    engine: &[u8; 32],
+    component: &[u8],
+) -> Result<Code, Error> {
+    if off.is_off() {
+        return Err(Error::CompilerStopped);
+    }
     let failed = |what: &str, error: &dyn std::fmt::Display| Error::Compiler(format!("{what}: {error}"));
     let mut command = Command::new(&worker.program);
     command.args(&worker.args).arg0("tidegate").env_clear().current_dir("/");
@@ -49,10 +60,12 @@ pub(super) fn compile(worker: &Worker, metered: bool, engine: &[u8; 32], compone
     lent::limit(Pid::from_child(&child.0), worker.memory_bytes, worker.deadline)
         .map_err(|e| failed("set its limits", &e))?;
     let request = [&wire::request_head(metered, component.len()), component];
-    let heard = talk::talk(&mut child.0, request, CODE_BYTES, worker.deadline).map_err(|e| failed("talk to it", &e))?;
+    let heard = talk::talk(&mut child.0, request, CODE_BYTES, worker.deadline, off.fd())
+        .map_err(|e| failed("talk to it", &e))?;
     let (reply, said) = match heard {
         Heard::All { reply, said } => (reply, said),
         Heard::TooMuch => return Err(Error::CodeTooLarge(CODE_BYTES)),
+        Heard::CalledOff => return Err(Error::CompilerStopped),
         Heard::TimedOut => return Err(Error::CompileTimedOut(worker.deadline)),
     };
     let status = child.0.wait().map_err(|e| failed("wait for it", &e))?;

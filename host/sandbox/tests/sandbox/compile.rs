@@ -170,6 +170,22 @@ fn a_worker_started_by_hand_says_what_it_is() {
 }
 
 #[test]
+fn a_sandbox_that_is_told_to_stop_compiling_kills_its_worker_and_starts_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, ready) = (dir.path().display(), dir.path().join("ready"));
+    let sandbox = sandbox_by(shell(&format!("mkfifo {here}/ready; exec sleep 600")));
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| sandbox.load(&guest("", "")).unwrap_err());
+        while !ready.exists() {
+            std::thread::yield_now();
+        }
+        sandbox.stop_compiling();
+        assert_eq!(loading.join().unwrap(), Error::CompilerStopped);
+    });
+    assert_eq!(sandbox.load(&guest("", "")).unwrap_err(), Error::CompilerStopped);
+}
+
+#[test]
 fn no_worker_outlives_its_component() {
     // Other tests of this process have workers of their own, so those are counted that stay.
     let sandbox = sandbox_by(Worker { deadline: Duration::from_millis(50), ..shell("exec sleep 600") });
