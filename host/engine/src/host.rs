@@ -138,6 +138,7 @@ impl Host {
     /// Call it when the host is told to stop, before its requests are waited for.
     pub fn hurry(&self) {
         self.0.store.end_sealing();
+        self.0.sandbox.stop_compiling();
     }
 
     /// Stops: no new work begins, running copies and restores are called off after a deadline and resumed or asked for

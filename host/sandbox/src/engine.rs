@@ -1,5 +1,7 @@
 //! The engine: what is on, what is off, how large the pool is.
 
+use std::hash::{Hash, Hasher};
+
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::{Error, Options};
@@ -22,12 +24,26 @@ const WARM: u32 = 16;
 
 /// An engine for these options.
 pub(crate) fn build(options: &Options) -> Result<Engine, Error> {
+    let mut config = code(options.fuel.is_some());
+    config.max_wasm_stack(options.stack_bytes).allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
+    Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))
+}
+
+/// An engine that makes the code that one of [`build`] runs, and runs nothing itself: it needs no pool. It has one
+/// thread, since it works beside a trainer. `metered` code counts its fuel.
+pub(crate) fn for_code(metered: bool) -> Result<Engine, Error> {
+    let mut config = code(metered);
+    config.parallel_compilation(false).allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))
+}
+
+/// All that code depends on.
+fn code(metered: bool) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
         .epoch_interruption(true)
-        .consume_fuel(options.fuel.is_some())
-        .max_wasm_stack(options.stack_bytes)
+        .consume_fuel(metered)
         .memory_init_cow(true)
         .cranelift_opt_level(OptLevel::Speed)
         // The same event must lead to the same decision on every machine.
@@ -38,9 +54,8 @@ pub(crate) fn build(options: &Options) -> Result<Engine, Error> {
         .wasm_multi_memory(false)
         .wasm_tail_call(false)
         .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
-    Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))
+        .wasm_wide_arithmetic(false);
+    config
 }
 
 fn pool(options: &Options) -> PoolingAllocationConfig {
@@ -61,4 +76,24 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
         .table_keep_resident(KEEP_TABLE)
         .pagemap_scan(Enabled::Auto);
     pool
+}
+
+/// What code depends on beside the component: wasmtime's version, the processor, and what is on and off in the engine.
+pub(crate) fn hash(engine: &Engine) -> [u8; 32] {
+    let mut hasher = Blake(blake3::Hasher::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    *hasher.0.finalize().as_bytes()
+}
+
+/// BLAKE3 for values that can be hashed: 64 bits are too few to name code by.
+struct Blake(blake3::Hasher);
+
+impl Hasher for Blake {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        u64::from_le_bytes(self.0.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
+    }
 }

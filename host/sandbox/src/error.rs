@@ -1,5 +1,7 @@
 //! Why a sandbox or a plugin could not be made.
 
+use std::time::Duration;
+
 use tidegate_core::{BadPluginManifest, Want};
 
 /// Why a sandbox could not be made or a component was not accepted. Each text says what to do.
@@ -50,6 +52,53 @@ pub enum Error {
     /// Lacks what the world asks for, or has it with another type.
     #[error("not a tidegate:bot/policy plugin: {0}")]
     World(String),
+    /// The compiler was killed at its deadline.
+    #[error(
+        "it was not compiled within {0:?}: split its largest functions, or raise `bots.compile_deadline_seconds` of the host"
+    )]
+    CompileTimedOut(Duration),
+    /// The compiler wanted more memory than it may use.
+    #[error(
+        "it was not compiled with {0} bytes of memory: split its largest functions, or raise \
+         `bots.compile_memory_bytes` of the host"
+    )]
+    CompileTooLarge(u64),
+    /// Little WebAssembly that became much code.
+    #[error("its code would have more than {0} bytes: it is not for policies")]
+    CodeTooLarge(usize),
+    /// The compiler fell over it. Nothing else has noticed.
+    #[error(
+        "the compiler {how} over it{}{said}; the host is not affected: report this component, or build it otherwise",
+        if said.is_empty() { "" } else { ": " }
+    )]
+    CompilerDied {
+        /// By what it ended.
+        how: String,
+        /// Its last words.
+        said: String,
+    },
+    /// So many components wait already.
+    #[error("{0} components wait to be compiled: try again when some are done")]
+    CompilerBusy(usize),
+    /// The compiler could not be started or held.
+    #[error("the compiler can't be used: {0}")]
+    Compiler(String),
+    /// [`Sandbox::stop_compiling`](crate::Sandbox::stop_compiling) was called.
+    #[error("nothing is compiled any more: the host is stopping; try again when it is back")]
+    CompilerStopped,
+    /// No place to keep compiled components at.
+    #[error("compiled components can't be kept: {0}")]
+    Cache(String),
+}
+
+impl Error {
+    /// Whether the component is at fault; if not, the same one may be accepted another time.
+    pub fn blames_component(&self) -> bool {
+        !matches!(
+            self,
+            Self::Engine(_) | Self::CompilerBusy(_) | Self::Compiler(_) | Self::CompilerStopped | Self::Cache(_)
+        )
+    }
 }
 
 fn list(wants: &[Want]) -> String {

@@ -14,6 +14,7 @@
 //! | memory and tables | one sum over all of an instance's memories and tables |
 //! | deep recursion | the size of the WebAssembly stack |
 //! | a flood of calls or of bytes in them | a budget of calls and of bytes for each event, a cap for each call |
+//! | compiling | a [`Compiler::Worker`] with a deadline and a bound on its memory, which can be killed |
 //! | authority | the imports are those of `tidegate:bot/policy` and no more than the manifest declares, checked when it is loaded |
 //! | a result that differs from run to run | no clock, no entropy, no threads, no relaxed SIMD, canonical NaNs |
 //!
@@ -30,7 +31,9 @@
 mod bindings;
 mod bounds;
 mod budget;
+mod cache;
 mod calls;
+mod compile;
 mod deadline;
 mod engine;
 mod error;
@@ -48,7 +51,9 @@ mod v0_1;
 mod world;
 mod worlds;
 
+pub use cache::CacheOptions;
 pub use calls::{Calls, MetricChange};
+pub use compile::{Compiler, Worker, compile_worker};
 pub use deadline::Deadline;
 pub use error::Error;
 pub use fault::Fault;

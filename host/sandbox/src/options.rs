@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tidegate_core::limits;
 
+use crate::{CacheOptions, Compiler};
+
 /// The size of a sandbox and the bounds of everything in it.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -32,6 +34,10 @@ pub struct Options {
     pub bytes_per_event: usize,
     /// Bytes of a component. Default = 64 MiB.
     pub component_bytes: usize,
+    /// Who compiles. Default = this process.
+    pub compiler: Compiler,
+    /// Where compiled components are kept. Default = nowhere.
+    pub cache: Option<CacheOptions>,
 }
 
 impl Default for Options {
@@ -47,6 +53,8 @@ impl Default for Options {
             bytes_per_call: 1 << 20,
             bytes_per_event: 8 << 20,
             component_bytes: limits::COMPONENT_BYTES,
+            compiler: Compiler::default(),
+            cache: None,
         }
     }
 }

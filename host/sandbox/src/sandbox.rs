@@ -3,13 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use tidegate_core::Digest;
-use wasmtime::{
-    Engine,
-    component::{Component, Linker},
-};
+use wasmtime::{Engine, component::Linker};
 
 use crate::{
-    About, Error, Options, Plugin, engine, guest::Guest, manifest, permits::Permits, ticker::Ticker, world, worlds,
+    About, Error, Options, Plugin, compile::Compiling, engine, guest::Guest, manifest, permits::Permits,
+    ticker::Ticker, world, worlds,
 };
 
 /// Runs bots. Cheap to clone; all clones share one pool.
@@ -22,6 +20,7 @@ pub(crate) struct Inner {
     pub(crate) ticker: Ticker,
     pub(crate) permits: Permits,
     linker: Linker<Guest>,
+    compiling: Compiling,
 }
 
 impl fmt::Debug for Sandbox {
@@ -34,7 +33,8 @@ impl Sandbox {
     /// A sandbox of this size. Reserves address space for the whole pool at once, and no memory yet.
     ///
     /// # Errors
-    /// [`Error::Engine`] if the options contradict each other or the address space is not to be had.
+    /// [`Error::Engine`] if the options contradict each other or the address space is not to be had, [`Error::Cache`] for a
+    /// cache that can't be used.
     pub fn new(options: Options) -> Result<Self, Error> {
         let failed = |error: &dyn fmt::Display| Error::Engine(error.to_string());
         let engine = engine::build(&options)?;
@@ -42,19 +42,23 @@ impl Sandbox {
         worlds::link(&mut linker).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(engine.weak(), options.tick).map_err(|e| failed(&e))?;
         let permits = Permits::new(options.instances);
-        Ok(Self(Arc::new(Inner { engine, options, ticker, permits, linker })))
+        let compiling = Compiling::new(&options, &engine)?;
+        Ok(Self(Arc::new(Inner { engine, options, ticker, permits, linker, compiling })))
     }
 
-    /// Checks and compiles a component. Nothing of it runs. Takes some tens of milliseconds for a small one.
+    /// Checks and compiles a component, or takes it from the cache. Nothing of it runs. Blocks for some tens of
+    /// milliseconds for a small one, a few from the cache; with a worker for at most its deadline, and for those of
+    /// others that wait.
     ///
     /// # Errors
-    /// Bytes that are too many, no component, for another version of the world, or wanting more than the world has;
-    /// each says which.
+    /// Bytes that are too many, no component, for another version of the world, wanting more than the world has, or
+    /// taking too long or too much to compile; each says which. [`Error::blames_component`] tells them from the host's
+    /// own troubles.
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, Error> {
         let inner = &self.0;
         world::check_header(bytes, inner.options.component_bytes)?;
-        let component =
-            Component::from_binary(&inner.engine, bytes).map_err(|error| Error::Invalid(format!("{error:#}")))?;
+        let digest = Digest::of(bytes);
+        let (component, fresh) = inner.compiling.component(&inner.engine, digest, bytes)?;
         let checked = world::check(&component)?;
         let used = checked.used;
         let manifest = manifest::read(bytes)?;
@@ -68,8 +72,16 @@ impl Sandbox {
         }
         let ready = inner.linker.instantiate_pre(&component).and_then(|pre| checked.world.ready(pre));
         let ready = ready.map_err(|error| Error::World(format!("{error:#}")))?;
+        // What is refused is not worth the room.
+        inner.compiling.keep(fresh);
         let (world, migrates) = (checked.world.name(), checked.migrates);
-        let about = About { digest: Digest::of(bytes), manifest, used, world, migrates };
+        let about = About { digest, manifest, used, world, migrates };
         Ok(Plugin::new(self.clone(), ready, Arc::new(about)))
+    }
+
+    /// Kills the worker that compiles, if there is one; no further one is started. For the end of a host, whose threads
+    /// may wait in [`Sandbox::load`]. What is cached still loads.
+    pub fn stop_compiling(&self) {
+        self.0.compiling.call_off();
     }
 }

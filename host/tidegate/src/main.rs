@@ -14,6 +14,9 @@ mod wiring;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(ended) = command::compile_worker::instead() {
+        return ended;
+    }
     let (done, json) = match cli::parse(std::env::args_os()) {
         Ok(cli) => {
             let json = cli.json;

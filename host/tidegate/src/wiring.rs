@@ -6,10 +6,13 @@ use anyhow::{Context, Result, anyhow};
 use tidegate_core::{Clock, SystemClock};
 use tidegate_engine::{Host, Options};
 use tidegate_replica::{Target, Verify};
-use tidegate_sandbox::Sandbox;
+use tidegate_sandbox::{CacheOptions, Compiler, Sandbox};
 use tidegate_store::Store;
 
-use crate::config::{Config, ObjectSection};
+use crate::{
+    command::compile_worker,
+    config::{Config, ObjectSection},
+};
 
 /// Opens the tier, the object target and the sandbox, and starts the loop over them.
 pub(crate) async fn start(config: &Config) -> Result<Host> {
@@ -24,7 +27,7 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
     let (store, recovered) = opened.context("the NVMe tier could not be opened")?;
     tracing::info!(?recovered, "the tier is open");
     let target = target(&config.object).context("the object target can't be used")?;
-    let sandbox = Sandbox::new(tidegate_sandbox::Options::default()).context("the sandbox could not be made")?;
+    let sandbox = Sandbox::new(sandbox(config)).context("the sandbox could not be made")?;
     let options = Options {
         name: config.host.name.clone(),
         plugins: config.plugins_path(),
@@ -39,7 +42,16 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
 /// Directories in which no restore lands: they would be swept, or seen as something else.
 fn private(config: &Config) -> Vec<PathBuf> {
     let files = url::Url::parse(&config.object.url).ok().and_then(|url| url.to_file_path().ok());
-    [config.tier_path(), config.plugins_path()].into_iter().chain(files).collect()
+    [config.tier_path(), config.plugins_path(), config.compiled_path()].into_iter().chain(files).collect()
+}
+
+/// Bots are compiled in a process of their own, and once.
+fn sandbox(config: &Config) -> tidegate_sandbox::Options {
+    let mut worker = compile_worker::worker();
+    worker.deadline = config.bots.compile_deadline_seconds.map_or(worker.deadline, Duration::from_secs);
+    worker.memory_bytes = config.bots.compile_memory_bytes.unwrap_or(worker.memory_bytes);
+    let (compiler, cache) = (Compiler::Worker(worker), Some(CacheOptions::new(config.compiled_path())));
+    tidegate_sandbox::Options { compiler, cache, ..tidegate_sandbox::Options::default() }
 }
 
 fn target(section: &ObjectSection) -> Result<Target> {

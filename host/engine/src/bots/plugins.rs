@@ -16,6 +16,17 @@ fn path_of(dir: &Path, digest: Digest) -> PathBuf {
     dir.join(format!("{digest}.wasm"))
 }
 
+/// Why a component was not accepted, or could not be looked at now.
+fn bad(error: tidegate_sandbox::Error) -> Error {
+    let code = match &error {
+        tidegate_sandbox::Error::CompilerBusy(_) => Code::TooMany,
+        tidegate_sandbox::Error::CompilerStopped => Code::Draining,
+        error if error.blames_component() => Code::BadComponent,
+        _ => Code::Internal,
+    };
+    Error::new(code, error.to_string())
+}
+
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     Error::new(Code::Internal, format!("could not {what} {}: {error}", path.display()))
 }
@@ -29,7 +40,6 @@ impl Host {
     pub async fn add_plugin(&self, component: Bytes) -> Result<PluginInfo> {
         let host = self.clone();
         blocking(move || {
-            let bad = |e: tidegate_sandbox::Error| Error::new(Code::BadComponent, e.to_string());
             let dir = &host.0.options.plugins;
             let kept = path_of(dir, Digest::of(&component));
             if fs::read(&kept).is_ok_and(|bytes| bytes == component) {
@@ -95,7 +105,6 @@ impl Host {
         if let Some(plugin) = self.0.bots.compiled(digest) {
             return Ok(plugin);
         }
-        let bad = |e: tidegate_sandbox::Error| Error::new(Code::BadComponent, e.to_string());
         let plugin = self.0.sandbox.load(component).map_err(bad)?;
         self.0.bots.keep_compiled(plugin.clone());
         Ok(plugin)

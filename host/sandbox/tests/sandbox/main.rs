@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too, stop at once")]
 
 mod bounds;
+mod cache;
+mod compile;
 mod hostile;
 mod isolation;
 mod load;

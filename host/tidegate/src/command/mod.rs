@@ -2,6 +2,7 @@
 
 pub(crate) mod bots;
 pub(crate) mod checkpoints;
+pub(crate) mod compile_worker;
 pub(crate) mod dev;
 pub(crate) mod events;
 pub(crate) mod jobs;

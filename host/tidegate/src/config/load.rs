@@ -75,6 +75,12 @@ fn read(figment: Figment) -> Result<Config, Failure> {
     if config.tier.save_ttl_seconds.is_some_and(|seconds| !(60..=604_800).contains(&seconds)) {
         return usage("tier.save_ttl_seconds is 60 to 604800: a minute to a week");
     }
+    if config.bots.compile_deadline_seconds.is_some_and(|seconds| !(1..=600).contains(&seconds)) {
+        return usage("bots.compile_deadline_seconds is 1 to 600");
+    }
+    if config.bots.compile_memory_bytes.is_some_and(|bytes| !(256 << 20..=64 << 30).contains(&bytes)) {
+        return usage("bots.compile_memory_bytes is 268435456 to 68719476736: 256 MiB to 64 GiB");
+    }
     for bot in config.bots.install.iter() {
         if let Some(kind) = bot.1.triggers.unknown() {
             return Err(Failure::Usage(format!("bots.install.{}.triggers.events: there is no kind {kind:?}", bot.0)));
@@ -141,6 +147,9 @@ mod tests {
             ("reserve_bytes = 10737418240", "reserve_bytes = -1", "reserve_bytes"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 59", "tier.save_ttl_seconds"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 604801", "tier.save_ttl_seconds"),
+            ("compile_deadline_seconds = 60", "compile_deadline_seconds = 0", "bots.compile_deadline_seconds"),
+            ("compile_deadline_seconds = 60", "compile_deadline_seconds = 601", "bots.compile_deadline_seconds"),
+            ("compile_memory_bytes = 1073741824", "compile_memory_bytes = 268435455", "bots.compile_memory_bytes"),
         ] {
             let error = parse(&whole().replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{to}: {error}");

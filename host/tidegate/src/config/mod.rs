@@ -35,7 +35,7 @@ pub(crate) struct Config {
 pub(crate) struct HostSection {
     /// Its name, which stands in every event.
     pub(crate) name: HostName,
-    /// Its directory: socket, uploaded plugins and, unless `tier.path` says otherwise, the tier.
+    /// Its directory: socket, plugins as uploaded and as compiled and, unless `tier.path` says otherwise, the tier.
     pub(crate) dir: PathBuf,
     /// Threads for requests and decisions. Default = 2: the machine is the trainer's.
     #[serde(default = "default_workers")]
@@ -122,6 +122,11 @@ impl Config {
     /// Where uploaded components are kept.
     pub(crate) fn plugins_path(&self) -> PathBuf {
         self.host.dir.join("plugins")
+    }
+
+    /// Where compiled components are kept.
+    pub(crate) fn compiled_path(&self) -> PathBuf {
+        self.host.dir.join("compiled")
     }
 
     /// The Unix socket.

@@ -3,10 +3,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 use tidegate_core::{PluginManifest, Want, limits};
-use tidegate_sandbox::{Options, Sandbox};
+use tidegate_sandbox::{Compiler, Options, Sandbox};
 
 use super::settings;
 use crate::{
+    command::compile_worker,
     exit::Failure,
     show::{Out, bytes},
 };
@@ -44,7 +45,9 @@ pub(super) fn look(file: &Path) -> Result<Inspected, Failure> {
         )));
     }
     let component = std::fs::read(file).with_context(|| file.display().to_string())?;
-    let sandbox = Sandbox::new(Options { instances: 1, ..Options::default() }).map_err(anyhow::Error::from)?;
+    let compiler = Compiler::Worker(compile_worker::worker());
+    let options = Options { instances: 1, compiler, ..Options::default() };
+    let sandbox = Sandbox::new(options).map_err(anyhow::Error::from)?;
     let plugin = sandbox.load(&component).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
     let about = plugin.about();
     let uses = about.used.iter().copied().collect();

@@ -18,7 +18,7 @@ use tidegate_tests_support::{
 };
 
 /// For anything that must come to be.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running host with its two bots.
 pub(super) struct Site {

@@ -1,0 +1,146 @@
+//! From a component to machine code: here, or in a process that can be killed.
+//!
+//! Compiling is the one thing that the host does with all of a stranger's bytes before any of its bounds hold: it may
+//! take minutes and gigabytes, and a fault in it is a fault of whoever runs it. So a host lets a [`Compiler::Worker`] do
+//! it, a process with a deadline, a bound on its memory, a lower priority, no environment and no descriptors; of the
+//! compiler nothing runs in the host. Reading the manifest does: that is a pass over the sections' headers.
+
+mod calloff;
+mod code;
+mod lent;
+mod serve;
+mod talk;
+mod turns;
+mod wire;
+mod worker;
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use tidegate_core::Digest;
+use wasmtime::{Engine, component::Component};
+
+use calloff::CallOff;
+pub(crate) use code::Code;
+pub use serve::compile_worker;
+use turns::Turns;
+
+use crate::{
+    Error, Options,
+    cache::{Cache, Entry},
+    engine as engines,
+};
+
+/// Who compiles.
+#[derive(Debug, Clone, Default)]
+pub enum Compiler {
+    /// This process, for as long and with as much memory as it takes: for tests, tools and benchmarks, which know what
+    /// they load. The default.
+    #[default]
+    InProcess,
+    /// A process of its own for each component, one at a time.
+    Worker(Worker),
+}
+
+/// How a process that compiles is started and held. It answers one request on its standard input, as
+/// [`compile_worker`] does.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The program, which is this one or of the same build: `/proc/self/exe` is right even after it was replaced.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// How long one component may take; then it is killed. Default = 60 s.
+    pub deadline: Duration,
+    /// Bytes of address space that it may use, of which the program itself takes some. Default = 1 GiB.
+    pub memory_bytes: u64,
+}
+
+impl Worker {
+    /// This program, started with these arguments, with the default bounds.
+    pub fn this_program<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            program: "/proc/self/exe".into(),
+            args: args.into_iter().map(Into::into).collect(),
+            deadline: Duration::from_secs(60),
+            memory_bytes: 1 << 30,
+        }
+    }
+}
+
+/// What a sandbox compiles with, and what it remembers.
+#[derive(Debug)]
+pub(crate) struct Compiling {
+    compiler: Compiler,
+    turns: Turns,
+    off: CallOff,
+    /// Whether code counts its fuel.
+    metered: bool,
+    cache: Option<Cache>,
+    /// Of the engine that the code is for.
+    engine: [u8; 32],
+}
+
+/// Code that the cache does not have.
+#[derive(Debug)]
+pub(crate) struct Fresh(Entry, Code);
+
+impl Compiling {
+    pub(crate) fn new(options: &Options, engine: &Engine) -> Result<Self, Error> {
+        let cache = options.cache.as_ref().map(Cache::open).transpose()?;
+        let off = CallOff::new().map_err(|error| Error::Compiler(error.to_string()))?;
+        let (compiler, metered) = (options.compiler.clone(), options.fuel.is_some());
+        Ok(Self { compiler, turns: Turns::default(), off, metered, cache, engine: engines::hash(engine) })
+    }
+
+    /// Kills the worker, if there is one, and starts no more.
+    pub(crate) fn call_off(&self) {
+        self.off.now();
+    }
+
+    /// A component from the cache or, if it has none, from the compiler; then give what comes with it to
+    /// [`Compiling::keep`] if it is worth it.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        digest: Digest,
+        bytes: &[u8],
+    ) -> Result<(Component, Option<Fresh>), Error> {
+        let entry = Entry { component: digest, engine: self.engine };
+        if let Some(component) = self.cached(engine, &entry) {
+            return Ok((component, None));
+        }
+        let invalid = |error: wasmtime::Error| Error::Invalid(format!("{error:#}"));
+        let code = match &self.compiler {
+            Compiler::InProcess if self.cache.is_none() => {
+                return Component::from_binary(engine, bytes).map(|component| (component, None)).map_err(invalid);
+            }
+            Compiler::InProcess => Code::here(engine, bytes).map_err(invalid)?,
+            Compiler::Worker(worker) => {
+                let _turn = self.turns.take()?;
+                worker::compile(worker, &self.off, self.metered, &self.engine, bytes)?
+            }
+        };
+        // More parts or memory than the pool has room for shows here.
+        let component = code.component(engine).map_err(invalid)?;
+        Ok((component, self.cache.is_some().then_some(Fresh(entry, code))))
+    }
+
+    fn cached(&self, engine: &Engine, entry: &Entry) -> Option<Component> {
+        let cache = self.cache.as_ref()?;
+        let code = cache.get(entry)?;
+        let component = code.component(engine);
+        if let Err(error) = &component {
+            // It was ours once: another build of wasmtime that names itself alike, or another bound of the pool.
+            tracing::warn!(component = %entry.component, error = format!("{error:#}"), "kept code does not fit");
+            cache.remove(entry);
+        }
+        component.ok()
+    }
+
+    /// Keeps code for the next start. What can't be kept is compiled again then.
+    pub(crate) fn keep(&self, fresh: Option<Fresh>) {
+        if let (Some(cache), Some(Fresh(entry, code))) = (&self.cache, fresh) {
+            cache.keep(&entry, &code);
+        }
+    }
+}
