@@ -66,7 +66,9 @@ impl Sim {
         let ended = pin.then(|| Ended { at, ok: true, detail: "done".to_owned() });
         self.record.asked.push(Asked { at, host: host_name, bot: name, effect: effect.clone(), ended });
         if pin {
-            self.hosts.iter_mut().nth(host).into_iter().for_each(|it| it.world.carry_out(&effect));
+            if let Some(it) = self.hosts.get_mut(host) {
+                it.world.carry_out(&effect);
+            }
             return;
         }
         if let Some(it) = self.hosts.get_mut(host) {
