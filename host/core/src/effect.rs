@@ -124,6 +124,16 @@ pub enum Verb {
 }
 
 impl EffectKind {
+    /// Whether another does the same to the same place: a copy to the same target, a prune of the same tier.
+    pub fn same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Replicate { target: a, .. }, Self::Replicate { target: b, .. }) => a == b,
+            (Self::Prune { tier: a }, Self::Prune { tier: b }) => a == b,
+            (Self::Pin, Self::Pin) | (Self::Unpin, Self::Unpin) => true,
+            _ => false,
+        }
+    }
+
     /// What is done.
     pub fn verb(&self) -> Verb {
         match self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Effect, EffectId, EffectKind, Seq, Timestamp, retry::Backoff};
+use crate::{BotName, Effect, EffectId, EffectKind, Seq, Timestamp, retry::Backoff};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,9 @@ pub struct Job {
     pub detail: String,
     /// The place in the journal where it was accepted.
     pub accepted: Seq,
+    /// The last place of the journal when it was written down: what came later came after it.
+    #[serde(default)]
+    pub since: Seq,
     /// The place in the journal where it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Seq>,
@@ -89,8 +92,8 @@ impl Job {
         };
         let (failures, bytes, detail) = Default::default();
         let state = JobState::Queued;
-        let (created, updated, accepted, ended) = (now, now, at, None);
-        Self { id, by, effect, state, created, updated, not_before, failures, bytes, detail, accepted, ended }
+        let (created, updated, accepted, since, ended) = (now, now, at, at, None);
+        Self { id, by, effect, state, created, updated, not_before, failures, bytes, detail, accepted, since, ended }
     }
 
     /// Where it stood at a place in the journal: what has not ended by then is queued, whatever it was doing. None if it
@@ -98,6 +101,13 @@ impl Job {
     pub fn as_of(&self, place: Seq) -> Option<JobState> {
         let ended = self.state.ended() && self.ended.is_none_or(|ended| ended <= place);
         (self.accepted <= place).then_some(if ended { self.state } else { JobState::Queued })
+    }
+
+    /// Whether a bot that handles the event at this place has to reckon with it: it was there, and had not ended. Of the
+    /// bot's own jobs those of earlier events count, whenever they were written down.
+    pub fn open_for(&self, bot: &BotName, place: Seq) -> bool {
+        let there = if self.by == bot.as_str() { self.accepted < place } else { self.since < place };
+        there && !(self.state.ended() && self.ended.is_none_or(|ended| ended <= place))
     }
 
     /// When it gives up, if it was asked to.
@@ -187,6 +197,17 @@ mod tests {
         job.conclude(Outcome::Failed("gone".into()), Timestamp(9));
         job.ended = Some(7);
         assert_eq!((job.as_of(6), job.as_of(7)), (Some(JobState::Queued), Some(JobState::Failed)));
+    }
+
+    #[test]
+    fn a_bot_reckons_with_the_jobs_that_were_there_before_its_event() {
+        let (own, other): (BotName, BotName) = ("operator".parse().unwrap(), "b".parse().unwrap());
+        let mut job = Job { accepted: 3, since: 8, ..job(1, 5) };
+        assert_eq!([3, 4, 9].map(|place| job.open_for(&own, place)), [false, true, true]);
+        assert_eq!([4, 8, 9].map(|place| job.open_for(&other, place)), [false, false, true]);
+        job.conclude(Outcome::Failed("gone".into()), Timestamp(9));
+        job.ended = Some(12);
+        assert_eq!([11, 12].map(|place| job.open_for(&other, place)), [true, false]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn tidy(store: &Store, keep: u64) -> Result<usize> {
         }
     }
     // A job that has ended never comes back, and its effect is not accepted again: the cursor of its bot is past it.
-    old.extend(jobs::forget(&view)?.into_iter().map(|key| (Space::Jobs, key)));
+    old.extend(jobs::forget(&view)?);
     for group in old.chunks(AT_ONCE) {
         let group = group.to_vec();
         store.index().write(move |tx: &mut Tx<'_>| {

@@ -44,8 +44,6 @@ pub(super) struct EventCalls {
     pub(super) own: Delta,
     /// What it asked, where somebody wants to see it.
     pub(super) asked: Option<Vec<Asked>>,
-    /// Whether effects are only tried out, against the past.
-    pub(super) trial: bool,
     /// Log lines that are kept.
     pub(super) lines: usize,
     deadline: Deadline,
@@ -68,7 +66,7 @@ impl EventCalls {
         group: Delta,
     ) -> Self {
         let (own, random, deadline) = (Delta::default(), None, Deadline::never());
-        Self { host, who, view, event, ground, group, own, asked: None, trial: false, lines: 64, deadline, random }
+        Self { host, who, view, event, ground, group, own, asked: None, lines: 64, deadline, random }
     }
 
     fn check_read(&self, run: &RunName) -> Result<(), Refusal> {
@@ -81,6 +79,17 @@ impl EventCalls {
     /// The bot is past its deadline and will be stopped: there is no use in going on.
     fn check_time(&self) -> Result<(), Refusal> {
         if self.deadline.passed() { Err(Refusal::new(Why::Unavailable, "it took too long")) } else { Ok(()) }
+    }
+
+    /// Whether a run had a checkpoint at the event's place.
+    fn was_there(&self, run: &RunName) -> Result<bool, Refusal> {
+        self.check_time()?;
+        let mut there = false;
+        let read = self.view.checkpoints(run, None, |checkpoint| {
+            there = checkpoint.as_of(self.event.seq).is_some();
+            !there && !self.deadline.passed()
+        });
+        read.map(|()| there).map_err(unavailable)
     }
 
     /// The bytes of a key, with what this event and the group have written.
@@ -119,24 +128,18 @@ impl EventCalls {
 
     /// An effect that this group has let in already and that does the same.
     fn doing(&self, effect: &Effect) -> bool {
-        let place = |kind: &EffectKind| match kind {
-            EffectKind::Replicate { target, .. } => target.to_string(),
-            EffectKind::Prune { tier } => tier.name().to_owned(),
-            EffectKind::Pin | EffectKind::Unpin => String::new(),
-        };
-        self.group.effects.iter().chain(&self.own.effects).any(|accepted| {
-            let other = &accepted.effect;
-            let same = other.run == effect.run && other.step == effect.step && other.kind.verb() == effect.kind.verb();
-            same && place(&other.kind) == place(&effect.kind)
-        })
+        let mut asked = self.group.effects.iter().chain(&self.own.effects).map(|accepted| &accepted.effect);
+        asked.any(|it| it.run == effect.run && it.step == effect.step && it.kind.same_place(&effect.kind))
+    }
+
+    /// The id that the next effect will have.
+    fn next_id(&self) -> EffectId {
+        let ordinal = u32::try_from(self.own.effects.len()).unwrap_or(u32::MAX);
+        EffectId::of_bot(&self.who.name, self.event.seq, ordinal)
     }
 
     fn guard(&self, effect: &Effect) -> Result<String, Refusal> {
-        // What is admitted is asked of the present: the past can't be pruned.
-        match self.trial {
-            false => self.host.admit(&self.view, effect),
-            true => self.host.admit_as_of(&self.view, effect, &self.event),
-        }
+        self.host.admit_as_of(&self.view, &self.who.name, &self.next_id(), effect, &self.event)
     }
 
     fn judge(&mut self, effect: &Effect) -> Result<EffectId, Refusal> {
@@ -155,8 +158,7 @@ impl EventCalls {
             self.own.spent = before;
             return Err(refusal);
         }
-        let ordinal = u32::try_from(self.own.effects.len()).unwrap_or(u32::MAX);
-        let id = EffectId::of_bot(&self.who.name, self.event.seq, ordinal);
+        let id = self.next_id();
         let real = self.who.mode.carries_out(&self.who.name, &effect.run);
         if real {
             self.own.ledger.accept(effect, bytes);
@@ -193,8 +195,11 @@ impl Calls for EventCalls {
             self.check_time()?;
             let page = self.view.runs(after.as_ref(), RUNS).map_err(unavailable)?;
             let (full, last) = (page.len() == RUNS, page.last().cloned());
-            found.extend(page.into_iter().filter(|run| self.who.grants.may_read(run)));
-            found.truncate(RUNS);
+            for run in page.into_iter().filter(|run| self.who.grants.may_read(run)) {
+                if found.len() < RUNS && self.was_there(&run)? {
+                    found.push(run);
+                }
+            }
             if !full || found.len() == RUNS {
                 return Ok(found);
             }

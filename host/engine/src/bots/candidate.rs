@@ -80,7 +80,7 @@ impl Candidate {
     /// Lets it decide about an event, after the version at work has; `now` is what that one decided.
     pub(super) fn compare(&mut self, host: &Host, view: &Arc<View>, event: &Event, now: Decision) {
         let Some(handler) = &self.handler else { return };
-        let how = How { record: true, trial: true, lines: 64 };
+        let how = How { record: true, lines: 64 };
         let overlay = std::mem::take(&mut self.overlay);
         let mut evaluated = match handler.evaluate(host, view, &self.ground, event, overlay, how) {
             Ok(evaluated) => evaluated,

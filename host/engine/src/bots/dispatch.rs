@@ -142,7 +142,7 @@ fn take(host: &Host, bot: &Arc<Running>, view: &Arc<View>, event: &Event, group:
             (live.ground.clone(), live.bucket.room(host.0.clock.monotonic()).min(LINES))
         };
         let record = compared || version.mode != tidegate_core::Mode::Enforce;
-        let how = How { record, trial: false, lines };
+        let how = How { record, lines };
         let before = std::mem::take(&mut group.delta);
         let dropped = before.ledger.log_dropped;
         let evaluated = bot.handler.evaluate(host, view, &ground, event, before, how)?;
@@ -213,7 +213,7 @@ async fn replay(host: &Host, bot: &Arc<Running>) {
 
 fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, mut letter: Letter) -> Result<()> {
     let ground = bot.live().ground.clone();
-    let how = How { record: false, trial: false, lines: LINES };
+    let how = How { record: false, lines: LINES };
     let evaluated = bot.handler.evaluate(host, view, &ground, &letter.event, Delta::default(), how)?;
     bot.live().keep(&evaluated.logs, 0);
     if let Some(fault) = evaluated.fault {

@@ -26,8 +26,6 @@ pub(super) struct Handler {
 pub(super) struct How {
     /// Whether somebody wants to see what was asked.
     pub(super) record: bool,
-    /// Whether effects are only tried out, against the past.
-    pub(super) trial: bool,
     /// Log lines that are kept.
     pub(super) lines: usize,
 }
@@ -59,7 +57,7 @@ impl Handler {
         let (host, who) = (host.clone(), self.who.clone());
         let mut calls = EventCalls::new(host, who, view.clone(), event.clone(), ground.clone(), group);
         calls.asked = how.record.then(Vec::new);
-        (calls.trial, calls.lines) = (how.trial, how.lines);
+        calls.lines = how.lines;
         let handled = self.plugin.handle(Box::new(calls), event, &self.settings);
         let returned = handled.calls.into_any().downcast::<EventCalls>();
         let calls = *returned.map_err(|_| Error::new(Code::Internal, "the sandbox returned other calls"))?;

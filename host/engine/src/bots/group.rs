@@ -105,8 +105,8 @@ fn apply(tx: &mut Tx<'_>, bot: &BotName, accepted: Accepted, now: Timestamp) -> 
             if tx.bytes(Space::Jobs, id.as_str().as_bytes())?.is_some() {
                 return Ok(None);
             }
-            let job = Job::accept(id, by.to_owned(), effect, now, at);
-            jobs::put(tx, &job)?;
+            let mut job = Job::accept(id, by.to_owned(), effect, now, at);
+            jobs::accept(tx, &mut job)?;
             return Ok(Some(job));
         }
     };

@@ -36,7 +36,9 @@ impl Host {
     /// Lets a version decide about the events after a place, from an empty state, as if it had been installed then. Each
     /// effect is judged against the catalogue as it was at its event. Nothing is carried out, and nothing is kept.
     ///
-    /// It is given no `started`, no `woken` and no `job-finished`: those belong to bots that were there.
+    /// Under the name of a bot that was there, from before it was installed, it is given all that this bot was given, and a
+    /// version of the same component decides the same: a replay. Under another name it gets no `started`, `woken` and
+    /// `job-finished`, which are for one bot alone.
     ///
     /// # Errors
     /// As [`Host::install`].
@@ -55,7 +57,7 @@ impl Host {
         let handler = Handler { who: Arc::new(who), plugin, settings: settings.as_str().into() };
         let view = Arc::new(self.0.store.index().view());
         let (ground, mut state) = (Arc::new(Ground::apart(BTreeMap::new())), Delta::default());
-        let how = How { record: true, trial: true, lines: 64 };
+        let how = How { record: true, lines: 64 };
         let events = view.events(after, EVENTS)?;
         let mut trial = Trial { decisions: Vec::new(), handled: 0, through: after, end: events.len() < EVENTS };
         for event in &events {

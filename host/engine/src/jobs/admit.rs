@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use tidegate_core::{Checkpoint, Effect, EffectId, EffectKind, Event, Job, Refusal, Tier, Why, guard};
+use tidegate_core::{BotName, Checkpoint, Effect, EffectId, EffectKind, Event, Job, Refusal, Tier, Why, guard};
 use tidegate_store::{Tx, View};
 
-use super::put;
 use crate::{Error, Host, Result, newest::Newest};
 
 impl Host {
@@ -36,18 +35,31 @@ impl Host {
         }
     }
 
-    /// The same as it would have been at a place in the journal, for what is only tried out: no job is looked at, and nothing
-    /// is being read.
+    /// The same for a bot that handles an event: everything is judged as it was at the event's place, so that the same event
+    /// gets the same answer whenever it is handled, and in a replay. What has changed since is found when the job runs: it
+    /// asks the guard again, of the present. `own` is the id that the effect will have.
     ///
     /// # Errors
-    /// The refusal that a bot would have seen.
-    pub(crate) fn admit_as_of(&self, view: &View, effect: &Effect, event: &Event) -> Result<String, Refusal> {
+    /// The refusal that the bot sees.
+    pub(crate) fn admit_as_of(
+        &self,
+        view: &View,
+        bot: &BotName,
+        own: &EffectId,
+        effect: &Effect,
+        event: &Event,
+    ) -> Result<String, Refusal> {
         let (run, step) = (&effect.run, effect.step);
         let unavailable = |e: tidegate_store::Error| Refusal::new(Why::Unavailable, e.to_string());
         let found = view.checkpoint(run, step).map_err(unavailable)?.and_then(|checkpoint| checkpoint.as_of(event.seq));
         let Some(checkpoint) = found else {
             return Err(Refusal::new(Why::NotFound, format!("run {run} has no checkpoint at step {step}")));
         };
+        let same = |job: &&Job| job.id != *own && job.effect.kind.same_place(&effect.kind);
+        let jobs = super::of(view, run, step).map_err(unavailable)?;
+        if let Some(job) = jobs.iter().filter(same).find(|job| job.open_for(bot, event.seq)) {
+            return Err(Refusal::new(Why::Unnecessary, format!("job {} is doing this", job.id)));
+        }
         match &effect.kind {
             EffectKind::Replicate { target, .. } if target != self.0.target.name() => {
                 Err(Refusal::new(Why::NotFound, format!("there is no target {target}")))
@@ -69,8 +81,8 @@ impl Host {
         let accept = move |tx: &mut Tx<'_>| {
             let (now, at) = (tx.now(), tx.next_seq());
             let seed = (u128::from(now.0) << 64) | u128::from(nth);
-            let job = Job::accept(EffectId::of_operator(seed), "operator".into(), effect, now, at);
-            put(tx, &job)?;
+            let mut job = Job::accept(EffectId::of_operator(seed), "operator".into(), effect, now, at);
+            super::accept(tx, &mut job)?;
             Ok::<_, Error>(job)
         };
         let job = self.0.store.index().write(accept)?;

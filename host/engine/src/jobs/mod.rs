@@ -12,8 +12,10 @@ mod queue;
 mod replicate;
 mod runner;
 
-use tidegate_core::{EffectId, EventKind, Job, JobState, Outcome};
-use tidegate_store::{Space, Tx};
+use std::ops::Bound;
+
+use tidegate_core::{EffectId, EventKind, Job, JobState, Outcome, RunName, Step};
+use tidegate_store::{Space, Tx, View, checkpoint_key};
 
 pub use place::JobPlace;
 pub use queue::JobInfo;
@@ -26,6 +28,32 @@ use tidegate_core::Code;
 /// Writes a job that was accepted.
 pub(crate) fn put(tx: &mut Tx<'_>, job: &Job) -> Result<()> {
     Ok(tx.put(Space::Jobs, job.id.as_str().as_bytes(), job)?)
+}
+
+/// Writes a job down that is accepted with this change.
+pub(crate) fn accept(tx: &mut Tx<'_>, job: &mut Job) -> Result<()> {
+    job.since = tx.next_seq().saturating_sub(1);
+    tx.put_bytes(Space::JobsOf, &of_checkpoint(job), Some(Vec::new()));
+    put(tx, job)
+}
+
+/// The key under which a checkpoint's job is found.
+pub(crate) fn of_checkpoint(job: &Job) -> Vec<u8> {
+    [checkpoint_key(&job.effect.run, job.effect.step).as_slice(), job.id.as_str().as_bytes()].concat()
+}
+
+/// The jobs that concern a checkpoint, as far as they are remembered.
+pub(crate) fn of(view: &View, run: &RunName, step: Step) -> tidegate_store::Result<Vec<Job>> {
+    let low = checkpoint_key(run, step);
+    // An id is made of digits and letters: nothing is beyond this.
+    let high = [low.as_slice(), &[u8::MAX]].concat();
+    let mut ids = Vec::new();
+    view.scan(Space::JobsOf, (Bound::Included(&low), Bound::Excluded(&high)), false, |key, _| {
+        ids.extend(key.get(low.len()..).map(<[u8]>::to_vec));
+        Ok(true)
+    })?;
+    let jobs = ids.iter().map(|id| view.get::<Job>(Space::Jobs, id));
+    Ok(jobs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 /// Writes how a try ended: the job, and the fact if it was the last try. Returns the job as it is now.

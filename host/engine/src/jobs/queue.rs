@@ -5,7 +5,7 @@ use std::{
 };
 
 use tidegate_core::{EffectId, EffectKind, Job, JobState, RunName, Step, Timestamp};
-use tidegate_store::{Space, Store, View};
+use tidegate_store::{Space, Store, Tx, View};
 use tokio::sync::Notify;
 
 use crate::{Result, track::Track};
@@ -79,11 +79,13 @@ impl Entries {
 }
 
 /// The keys of the jobs that ended longest ago, beyond those that are remembered.
-pub(crate) fn forget(view: &View) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn forget(view: &View) -> Result<Vec<(Space, Vec<u8>)>> {
     let jobs = view.all::<Job>(Space::Jobs, usize::MAX)?;
     let mut ended: Vec<Job> = jobs.into_iter().filter(|job| job.state.ended()).collect();
     ended.sort_by_key(|job| std::cmp::Reverse(job.updated));
-    Ok(ended.iter().skip(REMEMBERED).map(|job| job.id.as_str().as_bytes().to_vec()).collect())
+    let keys =
+        |job: &Job| [(Space::Jobs, job.id.as_str().as_bytes().to_vec()), (Space::JobsOf, super::of_checkpoint(job))];
+    Ok(ended.iter().skip(REMEMBERED).flat_map(keys).collect())
 }
 
 /// The jobs that have not ended, in memory; each is in the index as well.
@@ -99,6 +101,18 @@ impl Queue {
         let jobs = store.index().view().all::<Job>(Space::Jobs, usize::MAX)?;
         let mut entries = Entries::default();
         jobs.into_iter().filter(|job| !job.state.ended()).for_each(|job| entries.insert(job));
+        // An older version of the host did not write them.
+        let keys: Vec<_> = entries.by_id.values().map(|entry| super::of_checkpoint(&entry.job)).collect();
+        let view = store.index().view();
+        let missing: Vec<Vec<u8>> =
+            keys.into_iter().filter(|key| matches!(view.bytes(Space::JobsOf, key), Ok(None))).collect();
+        if !missing.is_empty() {
+            let write = move |tx: &mut Tx<'_>| {
+                missing.iter().for_each(|key| tx.put_bytes(Space::JobsOf, key, Some(Vec::new())));
+                Ok::<_, crate::Error>(())
+            };
+            store.index().write(write)?;
+        }
         Ok(Self { entries: Mutex::new(entries), changed: Notify::new() })
     }
 
@@ -122,11 +136,7 @@ impl Queue {
 
     /// The job that is doing this already, if one is.
     pub(crate) fn doing(&self, run: &RunName, step: Step, kind: &EffectKind) -> Option<EffectId> {
-        let same = |job: &Job| match (&job.effect.kind, kind) {
-            (EffectKind::Replicate { target: a, .. }, EffectKind::Replicate { target: b, .. }) => a == b,
-            (EffectKind::Prune { tier: a }, EffectKind::Prune { tier: b }) => a == b,
-            _ => false,
-        };
+        let same = |job: &Job| job.effect.kind.same_place(kind);
         let entries = self.entries();
         let ids = entries.by_checkpoint.get(&(run.clone(), step))?;
         ids.iter().find(|id| entries.by_id.get(id).is_some_and(|entry| same(&entry.job))).cloned()

@@ -20,11 +20,13 @@ pub enum Space {
     Wakes,
     /// (bot name, 0, place in the journal) → event that the bot could not handle.
     Letters,
+    /// (the key of a checkpoint, effect id) → nothing: the jobs that concern it.
+    JobsOf,
 }
 
 /// The handles of all spaces.
 #[derive(Clone)]
-pub(crate) struct Keyspaces([Keyspace; 8]);
+pub(crate) struct Keyspaces([Keyspace; 9]);
 
 impl std::fmt::Debug for Keyspaces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,12 +36,13 @@ impl std::fmt::Debug for Keyspaces {
 
 impl Keyspaces {
     pub(crate) fn open<E>(mut open: impl FnMut(&'static str) -> Result<Keyspace, E>) -> Result<Self, E> {
-        let [a, b, c, d, e, f, g, h] = ["checkpoints", "events", "jobs", "bots", "state", "meta", "wakes", "letters"];
-        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?, open(g)?, open(h)?]))
+        let [a, b, c, d, e, f, g, h, i] =
+            ["checkpoints", "events", "jobs", "bots", "state", "meta", "wakes", "letters", "jobs_of"];
+        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?, open(g)?, open(h)?, open(i)?]))
     }
 
     pub(crate) fn of(&self, space: Space) -> &Keyspace {
-        let [checkpoints, events, jobs, bots, state, meta, wakes, letters] = &self.0;
+        let [checkpoints, events, jobs, bots, state, meta, wakes, letters, jobs_of] = &self.0;
         match space {
             Space::Checkpoints => checkpoints,
             Space::Events => events,
@@ -49,6 +52,7 @@ impl Keyspaces {
             Space::Meta => meta,
             Space::Wakes => wakes,
             Space::Letters => letters,
+            Space::JobsOf => jobs_of,
         }
     }
 }
