@@ -78,6 +78,14 @@ pub fn get(run: &str, step: u64) -> Result<Option<Checkpoint>, Refusal> {
 ///
 /// # Errors
 /// The host's refusal, such as `denied` without the grant `prune`.
+///
+/// ```
+/// use tidegate_sdk::{Tier, checkpoints, testing::{Cluster, checkpoint}};
+/// let cluster = Cluster::new();
+/// cluster.put(checkpoint("gpt", 100));
+/// let plan = checkpoints::plan_prune("gpt", &[100, 200], Tier::Nvme).unwrap();
+/// assert!(plan[0].allowed && !plan[1].allowed);
+/// ```
 pub fn plan_prune(run: &str, steps: &[u64], tier: Tier) -> Result<Vec<Verdict>, Refusal> {
     host::plan_prune(run, steps, tier)
 }

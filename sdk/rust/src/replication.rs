@@ -37,10 +37,19 @@ pub fn replicate(request: &Request) -> Result<String, Refusal> {
     host::replicate(request)
 }
 
-/// How far an effect of this bot has come, as of the event; none if it is not known (any more). Of any kind of effect.
+/// How far an effect of this bot has come, as of the event; none if it is not known (any more). Of copies and prunes: pins
+/// hold at once.
 ///
 /// # Errors
 /// The host's refusal.
+///
+/// ```
+/// use tidegate_sdk::{replication::{self, JobState, Request}, testing::{Cluster, checkpoint}};
+/// let cluster = Cluster::new();
+/// cluster.put(checkpoint("gpt", 100));
+/// let effect = replication::replicate(&Request::new("gpt", 100, "default", "complete")).unwrap();
+/// assert_eq!(replication::status(&effect), Ok(Some(JobState::Open)));
+/// ```
 pub fn status(effect: &str) -> Result<Option<JobState>, Refusal> {
     host::status(effect)
 }
@@ -49,6 +58,15 @@ pub fn status(effect: &str) -> Result<Option<JobState>, Refusal> {
 ///
 /// # Errors
 /// The host's refusal: `not-found` if this bot has not asked for it, `unnecessary` if it has ended.
+///
+/// ```
+/// use tidegate_sdk::{replication::{self, JobState, Request}, testing::{Cluster, checkpoint}};
+/// let cluster = Cluster::new();
+/// cluster.put(checkpoint("gpt", 100));
+/// let effect = replication::replicate(&Request::new("gpt", 100, "default", "complete")).unwrap();
+/// replication::cancel(&effect, "a newer one goes first").unwrap();
+/// assert_eq!(replication::cancel(&effect, "again").unwrap_err().class(), "unnecessary");
+/// ```
 pub fn cancel(effect: &str, reason: &str) -> Result<(), Refusal> {
     host::cancel(effect, reason)
 }

@@ -10,7 +10,7 @@ use std::{
 /// Files whose items are generated, or named by macros only.
 const HIDDEN: [&str; 1] = ["bindings.rs"];
 /// Items that are public for macros only.
-const FOR_MACROS: [&str; 4] = ["glue", "configure<B", "handle<B", "write<B"];
+const FOR_MACROS: [&str; 5] = ["glue", "configure<B", "handle<B", "bot.rs: migrate<B", "write<B"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -218,6 +218,39 @@ impl Cluster {
         }
     }
 
+    /// The numbers that bots have reported.
+    ///
+    /// ```
+    /// use tidegate_sdk::{metrics, testing::Cluster};
+    /// let cluster = Cluster::new();
+    /// metrics::set("lag", 1.5).unwrap();
+    /// assert_eq!(cluster.metrics()["lag"], 1.5);
+    /// ```
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        with(|world| world.metrics.clone())
+    }
+
+    /// Lets a version of a bot take over the state of another one, whose version is given. If it fails, the state stays as
+    /// it was.
+    ///
+    /// ```
+    /// use tidegate_sdk::testing::{Cluster, Eager, json};
+    /// let cluster = Cluster::new();
+    /// cluster.set_state("k", b"v");
+    /// cluster.migrate::<Eager>("0.1.0", json!({})).unwrap();
+    /// assert_eq!(cluster.state()["k"], b"v");
+    /// ```
+    ///
+    /// # Errors
+    /// What the bot said.
+    pub fn migrate<B: Bot>(&self, from_version: &str, settings: Value) -> Result<(), Error> {
+        let before = with(|world| world.state.clone());
+        glue::migrate::<B>(from_version, &settings.to_string()).map_err(|error| {
+            with(|world| world.state = before);
+            error.into()
+        })
+    }
+
     /// Does what the effects ask: a copy is verified, pruned bytes are gone, a pin holds.
     ///
     /// ```

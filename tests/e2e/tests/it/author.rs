@@ -1,12 +1,7 @@
 //! An author's way, with nothing but the command line: a new plugin, its tests, its component, what is in it, and a bot
 //! that does what it was written for.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use tidegate_api::{Checkpoint, Plugin, Save};
@@ -16,17 +11,7 @@ use tidegate_tests_support::{
     wait,
 };
 
-/// Runs a program and returns what it wrote.
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
-    out
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
-}
+use crate::workshop::{Workshop, root, run};
 
 fn ask(host: &TidegateProcess, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let answer = host.send(&Request::new(method, path).json(&body.to_string())).unwrap();
@@ -35,30 +20,23 @@ fn ask(host: &TidegateProcess, method: &str, path: &str, body: &Value) -> (u16, 
 
 #[test]
 fn a_plugin_goes_from_nothing_to_a_bot_at_work() {
-    // Kept from run to run, so that only what changed is compiled again.
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("author");
-    let crate_dir = kept.join("round-steps");
-    let _ = fs::create_dir_all(&kept);
-    let built = fs::rename(crate_dir.join("target"), kept.join("target"));
-    let _ = fs::remove_dir_all(&crate_dir);
+    let workshop = Workshop::open("round-steps");
     let tidegate = host::binary().unwrap();
-    run(Command::new(&tidegate)
-        .args(["plugin", "new", "round-steps", "--sdk"])
-        .arg(root().join("sdk/rust"))
-        .current_dir(&kept));
-    if built.is_ok() || kept.join("target").exists() {
-        fs::rename(kept.join("target"), crate_dir.join("target")).unwrap();
-    }
-    // The versions that this workspace has: no others need be fetched.
-    fs::copy(root().join("Cargo.lock"), crate_dir.join("Cargo.lock")).unwrap();
-    let again = Command::new(&tidegate).args(["plugin", "new", "round-steps"]).current_dir(&kept).output().unwrap();
-    assert_eq!(again.status.code(), Some(2), "what is there is not written over");
-
-    let plugin = |words: &[&str]| {
+    let new = || {
         let mut command = Command::new(&tidegate);
-        command.arg("plugin").args(words).current_dir(&crate_dir).env_remove("CARGO_TARGET_DIR");
+        command
+            .args(["plugin", "new", "round-steps", "--sdk"])
+            .arg(root().join("sdk/rust"))
+            .current_dir(&workshop.kept);
         command
     };
+    run(&mut new());
+    workshop.equip();
+    let crate_dir = &workshop.crate_dir;
+    let again = new().output().unwrap();
+    assert_eq!(again.status.code(), Some(2), "what is there is not written over");
+
+    let plugin = |words: &[&str]| workshop.plugin(words);
     let said = run(&mut plugin(&["test"]));
     assert!(said.contains("a_round_step_is_pinned_and_others_are_not ... ok"), "{said}");
     let said = run(&mut plugin(&["test", "--", "round_step"]));

@@ -14,3 +14,5 @@ mod crash;
 mod durability;
 mod faults;
 mod first_light;
+mod tutorial;
+mod workshop;
