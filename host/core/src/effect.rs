@@ -123,7 +123,19 @@ pub enum Verb {
     Unpin,
 }
 
+impl Effect {
+    /// Whether another does the same to the same checkpoint in the same place, whatever its reason.
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        self.run == other.run && self.step == other.step && self.kind.same_place(&other.kind)
+    }
+}
+
 impl EffectKind {
+    /// Whether it is carried out by a job, and not with the handler's commit.
+    pub fn is_job(&self) -> bool {
+        matches!(self, Self::Replicate { .. } | Self::Prune { .. })
+    }
+
     /// Whether another does the same to the same place: a copy to the same target, a prune of the same tier.
     pub fn same_place(&self, other: &Self) -> bool {
         match (self, other) {

@@ -29,8 +29,7 @@ impl Request {
 /// use tidegate_sdk::{replication::{self, Request}, testing::{Cluster, checkpoint}};
 /// let cluster = Cluster::new();
 /// cluster.put(checkpoint("gpt", 100));
-/// let (run, target, reason) = ("gpt".to_owned(), "default".to_owned(), "complete".to_owned());
-/// let request = Request { run, step: 100, target, not_before: 0, priority: 5, reason };
+/// let request = Request::new("gpt", 100, "default", "complete");
 /// assert_eq!(replication::replicate(&request).unwrap().len(), 32);
 /// ```
 pub fn replicate(request: &Request) -> Result<String, Refusal> {

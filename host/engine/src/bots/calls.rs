@@ -126,10 +126,9 @@ impl EventCalls {
         Ok(())
     }
 
-    /// An effect that this group has let in already and that does the same.
+    /// Whether this handler has asked for the same already.
     fn doing(&self, effect: &Effect) -> bool {
-        let mut asked = self.group.effects.iter().chain(&self.own.effects).map(|accepted| &accepted.effect);
-        asked.any(|it| it.run == effect.run && it.step == effect.step && it.kind.same_place(&effect.kind))
+        self.own.effects.iter().any(|accepted| accepted.effect.does_the_same(effect))
     }
 
     /// The id that the next effect will have.
@@ -139,7 +138,10 @@ impl EventCalls {
     }
 
     fn guard(&self, effect: &Effect) -> Result<String, Refusal> {
-        self.host.admit_as_of(&self.view, &self.who.name, &self.next_id(), effect, &self.event)
+        // What becomes a job with the group: it is to be found there or here, however the events fell into groups.
+        let jobs = self.group.effects.iter().filter(|it| it.real && it.effect.kind.is_job());
+        let fresh: Vec<_> = jobs.map(|it| (&it.id, &it.effect)).collect();
+        self.host.admit_as_of(&self.view, &self.who.name, &self.next_id(), &fresh, effect, &self.event)
     }
 
     fn judge(&mut self, effect: &Effect) -> Result<EffectId, Refusal> {
@@ -171,7 +173,7 @@ impl EventCalls {
 
     /// Bytes that an effect moves or frees, as far as is known.
     fn bytes_of(&self, effect: &Effect) -> Result<u64, Refusal> {
-        if matches!(effect.kind, EffectKind::Pin | EffectKind::Unpin) {
+        if !effect.kind.is_job() {
             return Ok(0);
         }
         let found = self.view.checkpoint(&effect.run, effect.step).map_err(unavailable)?;
@@ -271,8 +273,7 @@ impl Calls for EventCalls {
     fn status(&mut self, effect: EffectId) -> Result<Option<JobState>, Refusal> {
         let fresh = self.group.effects.iter().chain(&self.own.effects).find(|it| it.id == effect);
         let state = match fresh {
-            Some(accepted) => matches!(accepted.effect.kind, EffectKind::Replicate { .. } | EffectKind::Prune { .. })
-                .then_some(JobState::Queued),
+            Some(accepted) => accepted.effect.kind.is_job().then_some(JobState::Queued),
             None => {
                 let job: Option<Job> = self.view.get(Space::Jobs, effect.as_str().as_bytes()).map_err(unavailable)?;
                 job.filter(|job| job.by == self.who.name.as_str()).and_then(|job| job.as_of(self.event.seq))

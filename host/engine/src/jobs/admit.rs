@@ -37,7 +37,8 @@ impl Host {
 
     /// The same for a bot that handles an event: everything is judged as it was at the event's place, so that the same event
     /// gets the same answer whenever it is handled, and in a replay. What has changed since is found when the job runs: it
-    /// asks the guard again, of the present. `own` is the id that the effect will have.
+    /// asks the guard again, of the present. `own` is the id that the effect will have; `fresh` are the bot's own effects of
+    /// earlier events that are not written down yet.
     ///
     /// # Errors
     /// The refusal that the bot sees.
@@ -46,6 +47,7 @@ impl Host {
         view: &View,
         bot: &BotName,
         own: &EffectId,
+        fresh: &[(&EffectId, &Effect)],
         effect: &Effect,
         event: &Event,
     ) -> Result<String, Refusal> {
@@ -55,10 +57,12 @@ impl Host {
         let Some(checkpoint) = found else {
             return Err(Refusal::new(Why::NotFound, format!("run {run} has no checkpoint at step {step}")));
         };
-        let same = |job: &&Job| job.id != *own && job.effect.kind.same_place(&effect.kind);
         let jobs = super::of(view, run, step).map_err(unavailable)?;
-        if let Some(job) = jobs.iter().filter(same).find(|job| job.open_for(bot, event.seq)) {
-            return Err(Refusal::new(Why::Unnecessary, format!("job {} is doing this", job.id)));
+        let open = jobs.iter().filter(|job| job.id != *own && job.open_for(bot, event.seq));
+        let all = open.map(|job| (&job.id, &job.effect)).chain(fresh.iter().copied());
+        // The first by its id: where each of them is found depends on how far the writing has come.
+        if let Some(id) = all.filter(|(_, it)| it.does_the_same(effect)).map(|(id, _)| id).min() {
+            return Err(Refusal::new(Why::Unnecessary, format!("job {id} is doing this")));
         }
         match &effect.kind {
             EffectKind::Replicate { target, .. } if target != self.0.target.name() => {

@@ -38,8 +38,14 @@ impl Fixture {
         let url = format!("file://{}", dir.path().join("object").display());
         let name: TargetName = "default".parse().unwrap();
         let target = Target::open(name, &url, tidegate_replica::Options::default()).unwrap();
-        let sandbox =
-            tidegate_sandbox::Options { instances: 4, deadline: Duration::from_millis(300), ..Default::default() };
+        // Compiled once for all tests: with a debug build that is what takes the time.
+        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        let sandbox = tidegate_sandbox::Options {
+            instances: 4,
+            deadline: Duration::from_millis(300),
+            cache: Some(tidegate_sandbox::CacheOptions::new(compiled)),
+            ..Default::default()
+        };
         let options = Options {
             name: "h".parse().unwrap(),
             plugins: dir.path().join("plugins"),

@@ -11,5 +11,6 @@ mod decisions;
 mod fixture;
 mod parked;
 mod prune;
+mod replay;
 mod restore;
 mod versions;

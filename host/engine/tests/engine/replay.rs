@@ -1,0 +1,166 @@
+//! The same component, fed the same events, decides the same: what bots decided while they were at work is what a replay of
+//! the journal decides, whatever went on around them.
+
+use std::{env, fs, path::Path, path::PathBuf};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tidegate_core::{Decision, EventKind, Glob, Grants, Mode, Triggers};
+use tidegate_engine::{BotSpec, Change};
+use tidegate_tests_support::guest::{PIN, component};
+
+use crate::fixture::{Fixture, run, step};
+
+/// What goes on around the bots.
+#[derive(Debug, Clone)]
+enum Deed {
+    /// Some of two ranks commit the next step. A step that was pruned is not committed again: its record begins anew then,
+    /// and the past of it is lost.
+    Commit(Vec<u64>),
+    /// The operator pins or prunes, if the guard lets him.
+    Pin(u64),
+    Prune(u64),
+    /// The bots have time to get there.
+    Wait,
+    /// The host is started again.
+    Restart,
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let step = || 1u64..9;
+    let deed = prop_oneof![
+        8 => prop::sample::select(vec![vec![0], vec![0, 1], vec![1, 0], vec![1, 0]]).prop_map(Deed::Commit),
+        1 => step().prop_map(Deed::Pin),
+        1 => step().prop_map(Deed::Prune),
+        2 => Just(Deed::Wait),
+        1 => Just(Deed::Restart),
+    ];
+    prop::collection::vec(deed, 1..24)
+}
+
+fn built(name: &str) -> Vec<u8> {
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins");
+    let file = env::var_os("TIDEGATE_PLUGINS").map_or(usual, PathBuf::from).join(format!("{name}.wasm"));
+    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins` first", file.display()))
+}
+
+/// Pins a committed step if a coin says so; asks to be woken in a while, and pins nothing then.
+fn gambler() -> Vec<u8> {
+    let top = format!(
+        r#"{PIN} (import "tidegate:bot/random@0.2.0" "next-u64" (func $draw (param i32)))
+        (import "tidegate:bot/schedule@0.2.0" "wake-at" (func $wake (param i64 i32 i32 i32 i32 i32)))
+        (data (i32.const 100) "k") (data (i32.const 300) "heads")"#
+    );
+    let handle = "(if (i32.eq (local.get $what) (i32.const 1)) (then
+        (call $draw (i32.const 600))
+        (if (i32.and (i32.load8_u (i32.const 608)) (i32.const 1)) (then
+            (call $pin (local.get $run) (local.get $run_len) (local.get $step) (i32.const 300) (i32.const 5) (i32.const 500)))
+        (else
+            (call $wake (local.get $time) (i32.const 100) (i32.const 1) (i32.const 300) (i32.const 5) (i32.const 500))))))";
+    component(&top, handle).unwrap()
+}
+
+fn bots() -> Vec<(&'static str, Vec<u8>, Value, Vec<&'static str>)> {
+    let prune = json!({ "keep_last": 2, "tiers": ["nvme", "object"], "wait_for_copy": false });
+    let kinds = EventKind::TRIGGERS.to_vec();
+    vec![
+        ("replicate", built("replicate"), json!({ "jitter_seconds": 0.0 }), kinds.clone()),
+        ("prune", built("prune"), prune, kinds.clone()),
+        ("gambler", gambler(), json!({}), kinds),
+    ]
+}
+
+fn all() -> Grants {
+    let all = vec![Glob("*".into())];
+    Grants {
+        read: all.clone(),
+        replicate: all.clone(),
+        prune: all.clone(),
+        pin: all,
+        targets: ["default".parse().unwrap()].into(),
+        tiers: tidegate_core::Tier::ALL.into_iter().collect(),
+        ..Grants::default()
+    }
+}
+
+/// Until nothing is left to do.
+async fn idle(fixture: &Fixture) {
+    loop {
+        let jobs = fixture.host.jobs(None, 1000).await.unwrap();
+        let mut busy = jobs.iter().any(|it| !it.job.state.ended());
+        for bot in fixture.host.bots().await.unwrap() {
+            assert!(bot.quarantined.is_none(), "{bot:?}");
+            busy |= bot.lag > 0;
+        }
+        if !busy {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What bots have decided since they were put to work.
+async fn decided(fixture: &Fixture) -> Vec<Vec<Decision>> {
+    let names = bots().into_iter().map(|it| it.0.parse().unwrap());
+    names.map(|name| fixture.host.decisions(&name).unwrap()).collect()
+}
+
+async fn live_and_replayed(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
+    let mut fixture = Fixture::new().await;
+    for (name, component, settings, kinds) in bots() {
+        let plugin = fixture.host.add_plugin(component.into()).await.unwrap().digest;
+        let events = kinds.into_iter().map(str::to_owned).collect();
+        let triggers = Triggers { events, runs: vec![] };
+        // All is carried out, and recorded as well.
+        let mode = Mode::Canary { percent: 100 };
+        let spec = BotSpec { plugin, settings, grants: all(), triggers, mode };
+        fixture.host.install(name.parse().unwrap(), spec, Change::default()).await.unwrap();
+    }
+    let (mut live, mut last) = (vec![Vec::new(); 3], 0);
+    for deed in deeds {
+        match deed {
+            Deed::Commit(ranks) => {
+                last += 1;
+                for rank in ranks {
+                    fixture.commit(last, rank, 2, &[("a", &[last as u8; 100])]).await;
+                }
+            }
+            Deed::Pin(number) => {
+                let _ = fixture.host.pin(&run(), step(number), "paper".into()).await;
+            }
+            Deed::Prune(number) => {
+                let tier = tidegate_core::Tier::Nvme;
+                let _ = fixture.host.prune(&run(), step(number), tier, "room".into(), false).await;
+            }
+            Deed::Wait => idle(&fixture).await,
+            Deed::Restart => {
+                idle(&fixture).await;
+                live.iter_mut().zip(decided(&fixture).await).for_each(|(all, more)| all.extend(more));
+                fixture = fixture.restart(|_| ()).await;
+            }
+        }
+    }
+    idle(&fixture).await;
+    live.iter_mut().zip(decided(&fixture).await).for_each(|(all, more)| all.extend(more));
+    for (live, (name, ..)) in live.into_iter().zip(bots()) {
+        let name: tidegate_core::BotName = name.parse().unwrap();
+        let spec = fixture.host.bot(&name).await.unwrap().spec;
+        let replayed = fixture.host.try_out(name.clone(), spec, 0, 1000).await.unwrap();
+        prop_assert!(replayed.end, "more decisions than one replay has");
+        let events = fixture.host.events(0, 10_000, std::time::Duration::ZERO).await.unwrap();
+        let first = live.iter().zip(&replayed.decisions).find(|(a, b)| a != b);
+        let journal: Vec<String> = events.iter().map(|it| serde_json::to_string(it).unwrap()).collect();
+        prop_assert_eq!(first, None, "{}: live, replayed; the journal:\n{}", name, journal.join("\n"));
+        prop_assert_eq!(live.len(), replayed.decisions.len(), "{}", name);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_bots_decided_is_what_a_replay_decides(deeds in deeds()) {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(live_and_replayed(deeds))?;
+    }
+}
