@@ -57,6 +57,9 @@ pub struct Grants {
     pub tiers: BTreeSet<Tier>,
     /// Runs that it may pin.
     pub pin: Vec<Glob>,
+    /// Whether it may run with WASI, as a closed room: for components of languages that need it. Default = false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wasi: bool,
     /// Effects in one event; default = 64, at most 4096.
     pub effects_per_event: Option<u32>,
     /// Effects in one minute of its events' time; default = 6000.
@@ -97,6 +100,7 @@ impl Grants {
             Want::Prune => !self.prune.is_empty() && !self.tiers.is_empty(),
             Want::Pin => !self.pin.is_empty(),
             Want::State => self.state_bytes() > 0,
+            Want::Wasi => self.wasi,
         }
     }
 

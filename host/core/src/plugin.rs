@@ -21,6 +21,8 @@ pub enum Want {
     Pin,
     /// Keep something between events.
     State,
+    /// Run with WASI 0.2, as languages other than Rust need it: a closed room without files, network or environment.
+    Wasi,
 }
 
 impl Want {
@@ -32,6 +34,7 @@ impl Want {
             Self::Prune => "prune",
             Self::Pin => "pin",
             Self::State => "state",
+            Self::Wasi => "wasi",
         }
     }
 

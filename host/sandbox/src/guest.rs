@@ -2,7 +2,7 @@
 
 use tidegate_core::{Refusal, Timestamp};
 
-use crate::{Calls, Options, budget::Budget, logs::Logs, meter::Meter};
+use crate::{Calls, Options, budget::Budget, logs::Logs, meter::Meter, room::Room};
 
 /// The data of a store: one event's.
 pub(crate) struct Guest {
@@ -18,6 +18,8 @@ pub(crate) struct Guest {
     pub(crate) logs: Logs,
     /// Effects accepted.
     pub(crate) effects: u32,
+    /// WASI, for a component that needs it, from the first time it calls it.
+    pub(crate) room: Option<Box<Room>>,
 }
 
 /// Why a host call does not answer with a value.
@@ -46,7 +48,7 @@ impl Guest {
     pub(crate) fn new(calls: Box<dyn Calls>, now: Timestamp, options: &Options) -> Self {
         let logs = Logs::new(calls.log_lines());
         let (meter, budget) = (Meter::new(options.memory_bytes), Budget::new(options));
-        Self { calls, now, meter, budget, logs, effects: 0 }
+        Self { calls, now, meter, budget, logs, effects: 0, room: None }
     }
 
     /// Takes a call with so many bytes of strings and lists from the budget. Every host function does so first.

@@ -45,6 +45,7 @@ mod meter;
 mod options;
 mod permits;
 mod plugin;
+mod room;
 mod sandbox;
 mod ticker;
 mod v0_1;

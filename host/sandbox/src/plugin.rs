@@ -154,7 +154,10 @@ impl Plugin {
             Ok(Err(said)) => Err(Fault::Error(printable(&shortened(&said, ERROR_BYTES)))),
             Err(error) => Err(Fault::of(&error, options, &store.data().meter)),
         };
-        let guest = store.into_data();
+        let mut guest = store.into_data();
+        if let Some(room) = guest.room.take() {
+            room.tell(&mut guest.logs);
+        }
         let usage = Usage {
             fuel,
             wall: started.elapsed(),

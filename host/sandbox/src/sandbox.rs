@@ -2,11 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use tidegate_core::Digest;
+use tidegate_core::{Digest, Want};
 use wasmtime::{Engine, component::Linker};
 
 use crate::{
-    About, Error, Options, Plugin, compile::Compiling, engine, guest::Guest, manifest, permits::Permits,
+    About, Error, Options, Plugin, compile::Compiling, engine, guest::Guest, manifest, permits::Permits, room,
     ticker::Ticker, world, worlds,
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Inner {
     pub(crate) ticker: Ticker,
     pub(crate) permits: Permits,
     linker: Linker<Guest>,
+    /// With WASI, for components that import it.
+    roomy: Linker<Guest>,
     compiling: Compiling,
 }
 
@@ -40,10 +42,12 @@ impl Sandbox {
         let engine = engine::build(&options)?;
         let mut linker = Linker::new(&engine);
         worlds::link(&mut linker).map_err(|e| failed(&e))?;
+        let mut roomy = linker.clone();
+        room::link(&mut roomy).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(engine.weak(), options.tick).map_err(|e| failed(&e))?;
         let permits = Permits::new(options.instances);
         let compiling = Compiling::new(&options, &engine)?;
-        Ok(Self(Arc::new(Inner { engine, options, ticker, permits, linker, compiling })))
+        Ok(Self(Arc::new(Inner { engine, options, ticker, permits, linker, roomy, compiling })))
     }
 
     /// Checks and compiles a component, or takes it from the cache. Nothing of it runs. Blocks for some tens of
@@ -70,7 +74,8 @@ impl Sandbox {
         if !undeclared.is_empty() {
             return Err(Error::Undeclared(undeclared));
         }
-        let ready = inner.linker.instantiate_pre(&component).and_then(|pre| checked.world.ready(pre));
+        let linker = if used.contains(&Want::Wasi) { &inner.roomy } else { &inner.linker };
+        let ready = linker.instantiate_pre(&component).and_then(|pre| checked.world.ready(pre));
         let ready = ready.map_err(|error| Error::World(format!("{error:#}")))?;
         // What is refused is not worth the room.
         inner.compiling.keep(fresh);

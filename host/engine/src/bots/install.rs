@@ -1,6 +1,6 @@
 use std::{ops::Bound, sync::Arc};
 
-use tidegate_core::{BotName, Code, Decision, EventKind, Grants, Mode, Seq, Spent, limits};
+use tidegate_core::{BotName, Code, Decision, EventKind, Grants, Mode, Seq, Spent, Want, limits};
 use tidegate_sandbox::{About, Plugin};
 use tidegate_store::{Space, Tx, View};
 use tokio::sync::Notify;
@@ -371,6 +371,11 @@ fn handler(name: &BotName, version: &Version, plugin: Plugin) -> Handler {
 
 /// Whether a plugin is granted all that it can't do without, by its own manifest.
 pub(super) fn check_granted(about: &About, grants: &Grants) -> Result<()> {
+    if about.used.contains(&Want::Wasi) && !grants.wasi {
+        let detail = "it imports WASI, and `wasi` is not granted: grant it if you trust its language's runtime in a room \
+                      without files, network and environment";
+        return Err(Error::new(Code::NotGranted, detail));
+    }
     let Some(manifest) = &about.manifest else { return Ok(()) };
     let missing = manifest.ungranted(grants);
     if missing.is_empty() {

@@ -9,5 +9,6 @@ mod hostile;
 mod isolation;
 mod load;
 mod plugins;
+mod room;
 mod support;
 mod worlds;

@@ -1,0 +1,139 @@
+//! WASI 0.2 for components of languages that can't do without it, as a closed room: there is no file, no socket, no
+//! argument and no environment; time stands still at the event's, so that a sleep ends at once; chance is drawn from the
+//! event's stream; and what is printed goes into the bot's log.
+
+use std::{convert::Infallible, time::Duration};
+
+use rand::TryRng;
+use tidegate_core::Timestamp;
+use wasmtime::{StoreContextMut, component::Linker};
+use wasmtime_wasi::{
+    HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    clocks::WasiClocksView,
+    p2::{bindings::clocks::monotonic_clock::Host as _, pipe::MemoryOutputPipe},
+};
+
+use crate::{Level, guest::Guest, logs::Logs};
+
+/// Bytes that may be printed in one event; one more ends the handler.
+const PRINTED: usize = 64 << 10;
+/// Resources that a guest may hold at once: streams, pollables, descriptors.
+const RESOURCES: usize = 1024;
+/// The interface that could wait.
+const CLOCK: &str = "wasi:clocks/monotonic-clock@0.2.12";
+
+/// One event's room.
+pub(crate) struct Room {
+    ctx: WasiCtx,
+    table: ResourceTable,
+    printed: MemoryOutputPipe,
+}
+
+/// A clock that stands still.
+struct Still(Timestamp);
+
+impl HostWallClock for Still {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.0)
+    }
+}
+
+impl HostMonotonicClock for Still {
+    fn resolution(&self) -> u64 {
+        1
+    }
+    fn now(&self) -> u64 {
+        self.0.0
+    }
+}
+
+/// A stream of bytes that a seed determines.
+struct Drawn(blake3::OutputReader);
+
+impl Drawn {
+    fn new(seed: &[u8], what: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("tidegate 2026-11 chance of a closed room v1");
+        hasher.update(what.as_bytes()).update(seed);
+        Self(hasher.finalize_xof())
+    }
+}
+
+impl TryRng for Drawn {
+    type Error = Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+    fn try_fill_bytes(&mut self, into: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(into);
+        Ok(())
+    }
+}
+
+impl Room {
+    /// A room at a time, with this seed of chance.
+    fn new(now: Timestamp, seed: &[u8]) -> Self {
+        let printed = MemoryOutputPipe::new(PRINTED);
+        let mut hash = [0; 16];
+        Drawn::new(seed, "hash").0.fill(&mut hash);
+        let mut builder = WasiCtxBuilder::new();
+        builder
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .stdout(printed.clone())
+            .stderr(printed.clone())
+            .wall_clock(Still(now))
+            .monotonic_clock(Still(now))
+            .secure_random(Drawn::new(seed, "secure"))
+            .insecure_random(Drawn::new(seed, "insecure"))
+            .insecure_random_seed(u128::from_le_bytes(hash))
+            .max_random_size(PRINTED as u64);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
+        Self { ctx: builder.build(), table, printed }
+    }
+
+    /// Puts what was printed into the log, line by line.
+    pub(crate) fn tell(&self, logs: &mut Logs) {
+        let printed = self.printed.contents();
+        let text = String::from_utf8_lossy(&printed);
+        text.lines().filter(|line| !line.trim().is_empty()).for_each(|line| logs.push(Level::Info, line));
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let (now, calls) = (self.now, &mut self.calls);
+        let room = self.room.get_or_insert_with(|| {
+            let mut seed = [0; 32];
+            // `configure` has no event and so no chance: it gets the same bytes every time.
+            let _ = calls.random(&mut seed);
+            Box::new(Room::new(now, &seed))
+        });
+        WasiCtxView { ctx: &mut room.ctx, table: &mut room.table }
+    }
+}
+
+/// Adds the room's functions.
+pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_sync(linker)?;
+    // No handler waits: a pollable for any time is ready at once.
+    linker.allow_shadowing(true);
+    let mut clock = linker.instance(CLOCK)?;
+    let at_once =
+        |mut store: StoreContextMut<'_, Guest>, (_,): (u64,)| Ok((store.data_mut().clocks().subscribe_duration(0)?,));
+    clock.func_wrap("subscribe-duration", at_once)?;
+    clock.func_wrap("subscribe-instant", at_once)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
