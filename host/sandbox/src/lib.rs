@@ -38,6 +38,8 @@ mod deadline;
 mod engine;
 mod error;
 mod fault;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod guest;
 mod logs;
 mod manifest;
@@ -64,3 +66,10 @@ pub use options::Options;
 pub use plugin::{About, Handled, Plugin, Usage};
 pub use sandbox::Sandbox;
 pub use world::{VERSION, VERSIONS};
+
+/// What a fuzzer asks: see `fuzzing`. It exists in no other build.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_calls(data: &[u8]) {
+    fuzzing::calls(data);
+}

@@ -1,6 +1,10 @@
 //! `cargo xtask prove`: what takes too long for every change, with seeds that are printed and can be given again.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    path::Path,
+    process::ExitCode,
+};
 
 use anyhow::{Result, ensure};
 
@@ -18,6 +22,9 @@ pub(crate) struct Args {
     /// How often the host is killed under load; with the S3 server a quarter of it comes on top
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
+    /// How many damaged components, manifests, settings and host calls the sandbox gets, of each
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    mutants: u64,
 }
 
 /// What can be proven.
@@ -27,12 +34,20 @@ enum Proof {
     Crash,
     /// An object store that fails in every way damages nothing
     Faults,
+    /// Damaged components, manifests, settings and host calls make no host panic or hang
+    Fuzz,
     /// All of them
     All,
 }
 
 /// Times that the faults are gone through, each with another seed.
 const FAULTS: u64 = 3;
+
+/// A package and one of its test programs.
+type Program = (&'static str, &'static str);
+const E2E: Program = ("tidegate-tests-e2e", "--test=it");
+const SANDBOX: Program = ("tidegate-sandbox", "--test=sandbox");
+const SANDBOX_CALLS: Program = ("tidegate-sandbox", "--lib");
 
 /// Runs the proofs one after the other; their logs lie in `target/xtask`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -41,12 +56,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut sure = one(&root, "prove set-up", |step| set_up(step, &root))?;
     if sure && wanted(Proof::Crash) {
         let variables = seeded(args.seed, 0).chain([("TIDEGATE_TEST_ROUNDS", args.rounds)]).collect();
-        sure &= one(&root, "prove crash", |step| tests(step, &root, "crash::", variables))?;
+        sure &= one(&root, "prove crash", |step| tests(step, &root, E2E, "crash::", variables))?;
     }
     for nth in (0..FAULTS).take_while(|_| wanted(Proof::Faults)) {
         let variables = seeded(args.seed, nth).collect();
+        sure &= sure
+            && one(&root, &format!("prove faults {}", nth + 1), |step| tests(step, &root, E2E, "faults::", variables))?;
+    }
+    let seed = args.seed.unwrap_or_else(chance);
+    for (what, program) in [("calls", SANDBOX_CALLS), ("bytes", SANDBOX)].into_iter().filter(|_| wanted(Proof::Fuzz)) {
+        let variables = vec![("TIDEGATE_TEST_SEED", seed), ("TIDEGATE_TEST_MUTANTS", args.mutants)];
         sure &=
-            sure && one(&root, &format!("prove faults {}", nth + 1), |step| tests(step, &root, "faults::", variables))?;
+            sure && one(&root, &format!("prove fuzz {what}"), |step| tests(step, &root, program, "fuzz", variables))?;
     }
     Ok(if sure { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -57,6 +78,11 @@ fn one(root: &Path, name: &str, prove: impl FnOnce(&mut Step<'_>) -> Result<()>)
     let proven = prove(&mut step);
     step.end(if proven.is_ok() { "ok" } else { "FAIL" }, proven.as_ref().err());
     Ok(proven.is_ok())
+}
+
+/// Another seed each time: these tests have a usual one, for every change, which has nothing new to find.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish() >> 32
 }
 
 fn seeded(seed: Option<u64>, nth: u64) -> impl Iterator<Item = (&'static str, u64)> {
@@ -71,10 +97,16 @@ fn set_up(step: &mut Step<'_>, root: &Path) -> Result<()> {
     step.must(build).map(drop)
 }
 
-/// Runs the end-to-end tests of one module, and shows their seeds and what they did.
-fn tests(step: &mut Step<'_>, root: &Path, module: &str, variables: Vec<(&str, u64)>) -> Result<()> {
+/// Runs the tests of one module, and shows their seeds and what they did.
+fn tests(
+    step: &mut Step<'_>,
+    root: &Path,
+    (package, program): Program,
+    module: &str,
+    variables: Vec<(&str, u64)>,
+) -> Result<()> {
     let mut test = workspace::cargo(root);
-    test.args(["test", "--package", "tidegate-tests-e2e", "--test", "it", "--", "--nocapture", module]);
+    test.args(["test", "--package", package, program, "--", "--nocapture", module]);
     test.envs(variables.into_iter().map(|(name, value)| (name, value.to_string())));
     let output = step.run(test)?;
     for line in output.text.lines().filter(|line| telling(line)) {
@@ -88,9 +120,16 @@ fn tests(step: &mut Step<'_>, root: &Path, module: &str, variables: Vec<(&str, u
 
 /// Seeds, tallies and verdicts; the rest is in the log.
 fn telling(line: &str) -> bool {
-    ["TIDEGATE_TEST_SEED=", " kills under load", " commits were answered", " requests, ", "test result: "]
-        .iter()
-        .any(|part| line.contains(part))
+    [
+        "TIDEGATE_TEST_SEED=",
+        " kills under load",
+        " commits were answered",
+        " requests, ",
+        " mutants were accepted",
+        "test result: ",
+    ]
+    .iter()
+    .any(|part| line.contains(part))
 }
 
 #[cfg(test)]

@@ -15,8 +15,10 @@ impl Host for Guest {
     }
 
     fn next_bytes(&mut self, count: u32) -> Result<Vec<u8>, Stop> {
-        let count = bounds::drawn(count)?;
-        self.spend(count)?;
+        let drawn = bounds::drawn(count);
+        // A refusal is a call, too.
+        self.spend(drawn.as_ref().copied().unwrap_or_default())?;
+        let count = drawn?;
         let mut bytes = vec![0; count];
         self.calls.random(&mut bytes)?;
         Ok(bytes)

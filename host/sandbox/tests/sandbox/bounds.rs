@@ -1,9 +1,9 @@
 //! Values from a guest meet their bounds at the border: what is out of them is refused in words, and never arrives.
 
 use tidegate_core::{EffectKind, Refusal, Tier, Why};
-use tidegate_sandbox::Fault;
+use tidegate_sandbox::{Fault, Options};
 
-use crate::support::{Fake, PRUNE, guest, handle, handle_with, sandbox};
+use crate::support::{Fake, PRUNE, guest, handle, handle_with, sandbox, sandbox_with, small};
 
 /// A guest that asks to prune once, and returns a refusal's text as its own error.
 fn asks(run: &str, step: u64, reason: &str) -> Vec<u8> {
@@ -80,4 +80,13 @@ fn the_event_reaches_the_guest_and_the_clock_is_its_time() {
         (if (i32.ne (local.get $what) (i32.const 2)) (then unreachable))
         (if (i64.ne (local.get 7) (i64.const 100)) (then unreachable))";
     assert_eq!(handle(&sandbox().load(&guest(top, body)).unwrap()).1.result, Ok(()));
+}
+
+#[test]
+fn a_refused_draw_counts_as_a_call() {
+    let top = r#"(import "tidegate:bot/random@0.2.0" "next-bytes" (func $draw (param i32 i32)))"#;
+    let body = "(loop $l (call $draw (i32.const 0) (i32.const 64)) (br $l))";
+    let few = sandbox_with(Options { host_calls: 100, ..small() });
+    let (_, handled) = handle(&few.load(&guest(top, body)).unwrap());
+    assert_eq!(handled.result, Err(Fault::OverBudget("more than 100 host calls in one event".into())));
 }

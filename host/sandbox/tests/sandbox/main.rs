@@ -5,6 +5,7 @@
 mod bounds;
 mod cache;
 mod compile;
+mod fuzz;
 mod hostile;
 mod isolation;
 mod load;
