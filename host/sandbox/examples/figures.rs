@@ -24,7 +24,7 @@ use std::{
 };
 
 use tidegate_core::{Effect, EffectId, Event, EventKind, Refusal, Step, Timestamp};
-use tidegate_sandbox::{Calls, Options, Plugin, Sandbox};
+use tidegate_sandbox::{CacheOptions, Calls, Options, Plugin, Sandbox};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
     component::{Component, Linker},
@@ -274,6 +274,15 @@ fn compiling() -> f64 {
     percentile(&timed(20, || drop(sandbox.load(&component).expect("a plugin"))), 50) / 1e3
 }
 
+/// Milliseconds to load it when a host has compiled it before.
+fn cached() -> f64 {
+    let (component, dir) = (replicate(), tempfile::tempdir().expect("a directory"));
+    let cache = Some(CacheOptions::new(dir.path().join("compiled")));
+    let sandbox = Sandbox::new(Options { cache, ..Options::default() }).expect("a sandbox");
+    drop(sandbox.load(&component).expect("a plugin"));
+    percentile(&timed(50, || drop(sandbox.load(&component).expect("a plugin"))), 50) / 1e3
+}
+
 fn main() {
     let options = Options::default();
     let (cold, bare, same) = (cold_event(options.clone()), bare_cold(), bare_same());
@@ -298,6 +307,7 @@ fn main() {
         ("computing", computing(options.fuel), "µs: a million turns of a loop, fuel counted"),
         ("computing_without_fuel", computing(None), "µs: the same, not counted"),
         ("compiling", compiling(), "ms: `replicate`"),
+        ("cached", cached(), "ms: the same from the cache"),
     ];
     if env::args().any(|argument| argument == "--json") {
         let fields: Vec<String> = figures.iter().map(|(name, value, _)| format!("\"{name}\": {value:.3}")).collect();

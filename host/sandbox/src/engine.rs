@@ -6,12 +6,13 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, Po
 
 use crate::{Error, Options};
 
-/// Core instances of one component: a Rust plugin has three (the module, its shim and its fix-up).
-const CORE_INSTANCES: u32 = 8;
+/// Core instances of one component: a Rust plugin has three (the module, its shim and its fix-up), one that brings an
+/// interpreter of Python along has fourteen.
+const CORE_INSTANCES: u32 = 24;
 /// Memories of one component. The bound on bytes is over all of them.
 const MEMORIES: u32 = 2;
 /// Tables of one component.
-const TABLES: u32 = 8;
+const TABLES: u32 = 24;
 /// Elements of one table: functions that a plugin calls by pointer.
 const TABLE_ELEMENTS: usize = 20_000;
 /// What stays mapped of a memory and a table after an event, so that the next one takes no page faults for it. Where

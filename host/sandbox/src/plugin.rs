@@ -108,7 +108,16 @@ impl Plugin {
     /// # Errors
     /// [`Fault::Error`] with the component's words if it does not take them; the others as in [`Plugin::handle`].
     pub fn configure(&self, settings: &str) -> Result<(), Fault> {
-        self.run(Box::new(NoCalls), Timestamp::default(), Call::Configure { settings }).result
+        let Handled { result, logs, .. } =
+            self.run(Box::new(NoCalls), Timestamp::default(), Call::Configure { settings });
+        // Who installs it sees no log: what it said before it died is told with the fault.
+        result.map_err(|fault| match fault {
+            Fault::Trap(what) if !logs.is_empty() => {
+                let said: Vec<&str> = logs.iter().map(|line| line.message.as_str()).collect();
+                Fault::Trap(format!("{what}; it had said: {}", shortened(&said.join(" | "), ERROR_BYTES)))
+            }
+            fault => fault,
+        })
     }
 
     /// Lets the component decide about one event, in a fresh instance. Blocks the thread: for a place in the pool, then

@@ -70,7 +70,7 @@ async fn rounds(args: &Args, dir: &Path) -> Result<Figure> {
     })
 }
 
-async fn start(args: &Args, dir: &Path) -> Result<(Host, Arc<Store>)> {
+pub(crate) async fn start(args: &Args, dir: &Path) -> Result<(Host, Arc<Store>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut options = tidegate_store::Options::new(dir.join("tier"), "bench".parse()?);
     options.wanted_copies = 1;

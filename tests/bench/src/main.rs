@@ -10,6 +10,7 @@ mod disk;
 mod durable;
 mod figure;
 mod replicate;
+mod sandbox;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -39,7 +40,7 @@ struct Args {
     /// The component of `tests/bench/bot`
     #[arg(long, value_name = "FILE")]
     bot: PathBuf,
-    /// The example `cold_event` of `host/sandbox`, a release build
+    /// The example `figures` of `host/sandbox`, a release build
     #[arg(long, value_name = "FILE")]
     cold: PathBuf,
     /// Where to write; its file system is what is measured
@@ -52,6 +53,7 @@ type Area = (&'static str, fn(&Args) -> Result<Vec<Figure>>);
 
 const AREAS: &[Area] = &[
     ("cold_event", cold::measure),
+    ("sandbox", sandbox::measure),
     ("durable_events", durable::measure),
     ("commit_overhead_64MiB", |args| commit::measure(args, &commit::SMALL)),
     ("commit_overhead_1GiB", |args| commit::measure(args, &commit::MIDDLE)),

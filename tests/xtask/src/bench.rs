@@ -15,7 +15,7 @@ use crate::{plugins, step::Step, workspace};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Measure only what begins with this name: commit_overhead_64MiB, commit_overhead_1GiB, commit_overhead_4GiB,
-    /// replicate_raw, cold_event, durable_events
+    /// replicate_raw, cold_event, sandbox, durable_events
     area: Option<String>,
     /// Print a JSON object for each figure, one a line, instead of a table. A ratio above 1 means that Tidegate is better
     #[arg(long)]
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         command.args(["--rounds", &rounds.to_string()]);
     }
     command.arg("--host").arg(release.join("tidegate")).arg("--plugins").arg(root.join(plugins::FOLDER));
-    command.arg("--bot").arg(bot).arg("--cold").arg(release.join("examples/cold_event"));
+    command.arg("--bot").arg(bot).arg("--cold").arg(release.join("examples/figures"));
     command.arg("--dir").arg(args.dir.clone().unwrap_or_else(|| root.join("target/bench")));
     let status = command.status().context("run target/release/tidegate-bench")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -63,7 +63,7 @@ fn build(root: &Path, step: &mut Step<'_>) -> Result<PathBuf> {
     venv::tools_venv()?;
     // In one call: cargo chooses the features of shared dependencies by what is built together.
     let mut command = workspace::cargo(root);
-    command.args(["build", "--release", "--bins", "--example", "cold_event"]);
+    command.args(["build", "--release", "--bins", "--example", "figures"]);
     command.args(["--package", "tidegate", "--package", "tidegate-bench", "--package", "tidegate-sandbox"]);
     step.must(command)?;
     bots.into_iter().next().context("the bot was not built")

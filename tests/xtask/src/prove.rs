@@ -36,6 +36,10 @@ enum Proof {
     Faults,
     /// Damaged components, manifests, settings and host calls make no host panic or hang
     Fuzz,
+    /// A thousand swaps of a bot's versions under load lose no event
+    Swaps,
+    /// A policy in Python runs in its closed room
+    Python,
     /// All of them
     All,
 }
@@ -47,6 +51,7 @@ const FAULTS: u64 = 3;
 type Program = (&'static str, &'static str);
 const E2E: Program = ("tidegate-tests-e2e", "--test=it");
 const SANDBOX: Program = ("tidegate-sandbox", "--test=sandbox");
+const ENGINE: Program = ("tidegate-engine", "--test=engine");
 const SANDBOX_CALLS: Program = ("tidegate-sandbox", "--lib");
 
 /// Runs the proofs one after the other; their logs lie in `target/xtask`.
@@ -68,6 +73,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let variables = vec![("TIDEGATE_TEST_SEED", seed), ("TIDEGATE_TEST_MUTANTS", args.mutants)];
         sure &=
             sure && one(&root, &format!("prove fuzz {what}"), |step| tests(step, &root, program, "fuzz", variables))?;
+    }
+    let ignored = [(Proof::Swaps, ENGINE, "a_thousand_swaps"), (Proof::Python, E2E, "python_runs_in_a_closed_room")];
+    for (proof, program, name) in ignored.into_iter().filter(|(proof, ..)| wanted(*proof)) {
+        let title = format!("prove {}", format!("{proof:?}").to_lowercase());
+        sure &= sure && one(&root, &title, |step| tests(step, &root, program, name, Vec::new()))?;
     }
     Ok(if sure { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -106,7 +116,7 @@ fn tests(
     variables: Vec<(&str, u64)>,
 ) -> Result<()> {
     let mut test = workspace::cargo(root);
-    test.args(["test", "--package", package, program, "--", "--nocapture", module]);
+    test.args(["test", "--package", package, program, "--", "--nocapture", "--include-ignored", module]);
     test.envs(variables.into_iter().map(|(name, value)| (name, value.to_string())));
     let output = step.run(test)?;
     for line in output.text.lines().filter(|line| telling(line)) {
@@ -126,6 +136,7 @@ fn telling(line: &str) -> bool {
         " commits were answered",
         " requests, ",
         " mutants were accepted",
+        " swaps, ",
         "test result: ",
     ]
     .iter()

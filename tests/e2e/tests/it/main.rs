@@ -14,5 +14,6 @@ mod crash;
 mod durability;
 mod faults;
 mod first_light;
+mod python_bot;
 mod tutorial;
 mod workshop;

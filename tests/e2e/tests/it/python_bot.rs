@@ -1,0 +1,60 @@
+//! A policy in Python, made a component by `componentize-py`, at work on a real host in its closed room.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use serde_json::{Value, json};
+use tidegate_api::{Checkpoint, Plugin, Save};
+use tidegate_tests_support::{host::Options, http::Request, venv::Venv, wait};
+
+use crate::workshop::{root, run};
+
+#[test]
+#[ignore = "`cargo xtask prove python` runs it: it compiles an interpreter of Python"]
+fn python_runs_in_a_closed_room_where_the_operator_lets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (component, python) =
+        (folder.path().join("pins.wasm"), Venv::with("componentize", &["componentize-py"]).unwrap());
+    let mut build = Command::new(python.bin("componentize-py"));
+    build.arg("-d").arg(root().join("wit")).args(["-w", "policy", "componentize", "app", "-o"]).arg(&component);
+    run(build.current_dir(root().join("examples/python-policy")));
+
+    let host = Options::dev(&folder.path().join("host")).start().unwrap();
+    let ask = |method: &str, path: &str, body: &Value| {
+        let answer = host.send(&Request::new(method, path).json(&body.to_string())).unwrap();
+        (answer.status, answer.json().unwrap_or_default())
+    };
+    let component = fs::read(component).unwrap();
+    let upload =
+        Request { content_type: Some("application/wasm"), body: &component, ..Request::new("POST", "/v1/plugins") };
+    let answer = host.send(&upload).unwrap();
+    assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    let uploaded: Plugin = serde_json::from_slice(&answer.body).unwrap();
+    let mut bot = json!({ "plugin": uploaded.digest, "triggers": { "events": ["checkpoint-complete"] } });
+    bot["grants"] = json!({ "read": ["*"], "pin": ["*"] });
+    let (status, refused): (u16, Value) = ask("PUT", "/v1/bots/py", &bot);
+    assert_eq!((status, refused["code"].as_str()), (409, Some("TG0033")), "{refused}");
+    bot["grants"]["wasi"] = json!(true);
+    bot["settings"] = json!({ "every": 0 });
+    let (status, refused) = ask("PUT", "/v1/bots/py", &bot);
+    assert_eq!((status, refused["detail"].as_str()), (400, Some("`every` is a number of steps, 1 or more")));
+    bot["settings"] = json!({ "every": 5 });
+    assert_eq!(ask("PUT", "/v1/bots/py", &bot).0, 200);
+
+    for step in [10, 11] {
+        let begin = json!({ "run": "gpt", "step": step, "rank": 0, "world_size": 1 });
+        let save: Save = serde_json::from_value(ask("POST", "/v1/saves", &begin).1).unwrap();
+        fs::write(Path::new(&save.path).join("weights"), "bytes").unwrap();
+        assert_eq!(ask("POST", &format!("/v1/saves/{}/commit", save.save_id), &json!({})).0, 200);
+    }
+    let looked = |step: u64| host.ask::<Checkpoint>(&format!("/v1/runs/gpt/checkpoints/{step}"));
+    let pinned = wait::until("the pin", Duration::from_secs(120), || Ok(Some(looked(10)?).filter(|it| it.pinned)));
+    let pinned = pinned.unwrap();
+    assert_eq!((pinned.pins[0].by.as_str(), pinned.pins[0].reason.as_str()), ("py", "a multiple of 5"));
+    wait::until("the bot to be done", Duration::from_secs(120), || {
+        Ok((host.get("/v1/bots/py")?["lag"] == 0).then_some(()))
+    })
+    .unwrap();
+    assert!(!looked(11).unwrap().pinned);
+    let bot = host.get("/v1/bots/py").unwrap();
+    assert_eq!((&bot["faults"], &bot["log"]), (&json!(0), &json!(["info: pinned gpt step 10"])), "{bot}");
+}
