@@ -16,10 +16,12 @@ use std::{
     env, fs,
     hint::black_box,
     path::Path,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -147,6 +149,29 @@ fn bare_cold() -> Vec<f64> {
         let instance = pre.instantiate(&mut store).expect("an instance");
         let f = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "f").expect("the function");
         assert_eq!(black_box(f.call(&mut store, (7,)).expect("a value")), (7,));
+    })
+}
+
+/// The smallest component once more, each call on a stack of its own, as asynchronous host functions need it. It is never
+/// suspended: what is measured is the price of being able to.
+fn bare_async() -> Vec<f64> {
+    let text = r#"(component
+        (core module $m (memory 1) (func (export "f") (param i32) (result i32) local.get 0))
+        (core instance $i (instantiate $m))
+        (func (export "f") (param "x" u32) (result u32) (canon lift (core func $i "f"))))"#;
+    let engine = bare_engine();
+    let component = Component::from_binary(&engine, &wat::parse_str(text).expect("text")).expect("a component");
+    let pre = Linker::<()>::new(&engine).instantiate_pre(&component).expect("no imports");
+    timed(ROUNDS, || {
+        let mut store = Store::new(&engine, ());
+        store.set_epoch_deadline(100);
+        let once = async {
+            let instance = pre.instantiate_async(&mut store).await.expect("an instance");
+            let f = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "f").expect("the function");
+            assert_eq!(black_box(f.call_async(&mut store, (7,)).await.expect("a value")), (7,));
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(once).poll(&mut context).is_ready());
     })
 }
 
@@ -294,6 +319,7 @@ fn main() {
         ("cold_event_p99", percentile(&cold, 99), "µs"),
         ("cold_event_without_fuel", percentile(&uncounted, 50), "µs, median"),
         ("bare_wasmtime", percentile(&bare, 50), "µs, median: the smallest component"),
+        ("bare_async", percentile(&bare_async(), 50), "µs, median: the smallest component, on a stack of its own"),
         ("bare_same", percentile(&same, 50), "µs, median: `replicate` instantiated and its `configure` called"),
         ("warm_call", warm_call(), "ns"),
         ("bare_call", bare_call(), "ns: bare wasmtime"),

@@ -1,5 +1,6 @@
 //! What authors of plugins do: only `run` needs a host.
 
+mod bench;
 mod build;
 mod inspect;
 mod new;
@@ -25,6 +26,7 @@ enum What {
     Build(build::Args),
     Test(test::Args),
     Inspect(inspect::Args),
+    Bench(bench::Args),
     Run(run::Args),
 }
 
@@ -34,6 +36,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
         What::Build(args) => build::run(args, out),
         What::Test(args) => test::run(&args),
         What::Inspect(args) => inspect::run(args, out),
+        What::Bench(args) => bench::run(&args, out),
         What::Run(args) => run::run(args, client, out).await,
     }
 }

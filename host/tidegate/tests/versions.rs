@@ -1,0 +1,146 @@
+//! The command line and a bot's versions: parked events, a version beside another, one that is put back, what one would do.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use std::{fs, path::Path, thread, time::Duration};
+
+use common::{Host, output, save, tidegate};
+use serde_json::Value;
+use tidegate_tests_support::guest::{PIN, component};
+
+/// Pins each committed shard, and does what `then` says.
+fn plugin(dir: &Path, name: &str, then: &str) -> String {
+    let top = format!(r#"{PIN} (data (i32.const 300) "why {name}")"#);
+    let reason = 4 + name.len();
+    let handle = format!(
+        "(if (i32.eq (local.get $what) (i32.const 1)) (then
+            (call $pin (local.get $run) (local.get $run_len) (local.get $step) (i32.const 300) (i32.const {reason}) (i32.const 500))
+            {then}))"
+    );
+    let file = dir.join(format!("{name}.wasm"));
+    fs::write(&file, component(&top, &handle).unwrap()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+const GRANTS: &str = r#"{"read":["*"],"pin":["*"]}"#;
+const TRIGGERS: &str = r#"{"events":["shard-committed"]}"#;
+const FAILS_AT_TWO: &str = "(if (i64.eq (local.get $step) (i64.const 2)) (then unreachable))";
+
+fn install(host: &Host, file: &str, more: &[&str]) -> Value {
+    let words = ["bots", "install", file, "--name", "pins", "--grants", GRANTS, "--triggers", TRIGGERS];
+    host.json(&[&words, more].concat())
+}
+
+/// Looks at the bot until it is as wanted.
+fn until(host: &Host, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..6_000 {
+        let bot = host.json(&["bots", "show", "pins"]);
+        if wanted(&bot) {
+            return bot;
+        }
+        thread::yield_now();
+    }
+    panic!("the bot is never {what}: {}", host.json(&["bots", "show", "pins"]))
+}
+
+fn pinned(host: &Host, step: usize) -> bool {
+    let all = host.json(&["checkpoints", "gpt"]);
+    all.as_array().unwrap().iter().find(|it| it["step"] == step).unwrap()["pinned"].as_bool().unwrap()
+}
+
+#[test]
+fn an_event_that_a_bot_can_not_handle_is_parked_skipped_and_handled_by_the_next_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(&dir.path().join("host"));
+    install(&host, &plugin(dir.path(), "bad", FAILS_AT_TWO), &[]);
+    (1..=3).for_each(|step| drop(save(&host, "gpt", step, 0, 1, b"x")));
+    let bot = until(&host, "in quarantine", |bot| bot["state"] == "quarantined");
+    let letters = host.json(&["bots", "letters", "pins"]);
+    assert_eq!((letters.as_array().unwrap().len(), &letters[0]["event"]["seq"]), (1, &bot["parked"]));
+    assert!(letters[0]["fault"].as_str().unwrap().contains("unreachable"), "{letters}");
+    let event = bot["parked"].to_string();
+    let (code, _, err) = host.command(&["bots", "replay", "pins", &event]);
+    assert!(code == 4 && err.contains("TG0034") && err.contains("skip"), "{code} {err}");
+
+    host.json(&["bots", "skip", "pins"]);
+    until(&host, "past it", |bot| bot["lag"] == 0);
+    assert_eq!([1, 2, 3].map(|step| pinned(&host, step)), [true, false, true]);
+    assert_eq!(host.command(&["bots", "skip", "pins"]).0, 4, "it stands at nothing");
+    install(&host, &plugin(dir.path(), "good", ""), &[]);
+    host.json(&["bots", "replay", "pins", &event]);
+    while host.json(&["bots", "letters", "pins"]) != serde_json::json!([]) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(pinned(&host, 2));
+    let (code, _, err) = host.command(&["bots", "drop", "pins", &event]);
+    assert!(code == 4 && err.contains("TG0034"), "{err}");
+}
+
+#[test]
+fn a_version_runs_beside_another_takes_over_and_is_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(&dir.path().join("host"));
+    let (first, second) = (plugin(dir.path(), "one", ""), plugin(dir.path(), "two", FAILS_AT_TWO));
+    let bot = install(&host, &first, &["--mode", "shadow"]);
+    assert_eq!(bot["mode"], "shadow");
+    save(&host, "gpt", 1, 0, 1, b"x");
+    let bot = until(&host, "done", |bot| bot["lag"] == 0);
+    assert_eq!((&bot["ledger"]["shadowed"], pinned(&host, 1)), (&1.into(), false));
+    let told = host.command(&["bots", "decisions", "pins"]).1;
+    assert!(told.contains("pin gpt step 1") && told.contains(": why one"), "{told}");
+    let refused = host.command(&["bots", "install", &first, "--name", "pins", "--mode", "canary:101"]);
+    assert_eq!(refused.0, 2, "{refused:?}");
+
+    install(&host, &first, &[]);
+    install(&host, &second, &["--beside"]);
+    save(&host, "gpt", 3, 0, 1, b"x");
+    let bot = until(&host, "compared", |bot| bot["lag"] == 0);
+    assert_eq!((&bot["candidate"]["same"], &bot["candidate"]["different"]), (&1.into(), &0.into()), "{bot}");
+    let promoted = host.json(&["bots", "promote", "pins"]);
+    assert_eq!((&promoted["candidate"], &promoted["previous"]["events_left"]), (&Value::Null, &100.into()));
+    save(&host, "gpt", 2, 0, 1, b"x");
+    let back = until(&host, "put back", |bot| bot["plugin"] != promoted["plugin"]);
+    assert_eq!((&back["plugin"], &back["state"]), (&bot["plugin"], &"running".into()));
+    until(&host, "done again", |bot| bot["lag"] == 0);
+    assert!(pinned(&host, 2), "what the other one failed on is handled by this one");
+    let (code, _, err) = host.command(&["bots", "rollback", "pins"]);
+    assert!(code == 4 && err.contains("TG0036"), "{err}");
+}
+
+#[test]
+fn what_a_plugin_would_have_decided_is_told_and_nothing_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(&dir.path().join("host"));
+    (1..=3).for_each(|step| drop(save(&host, "gpt", step, 0, 1, b"x")));
+    let file = plugin(dir.path(), "late", FAILS_AT_TWO);
+    let words = ["plugin", "run", &file, "--dry-run", "--grants", GRANTS, "--triggers", TRIGGERS];
+    let trial = host.json(&words);
+    let faults: Vec<bool> =
+        trial["decisions"].as_array().unwrap().iter().map(|it| it["fault"].is_string()).collect();
+    assert_eq!((faults, &trial["end"]), (vec![false, true, false], &true.into()), "{trial}");
+    assert!(!pinned(&host, 1) && host.json(&["bots"]) == serde_json::json!([]));
+    let told = host.command(&words).1;
+    assert!(told.contains("pin gpt step 1") && told.contains("3 events would have woken it"), "{told}");
+    assert_eq!(host.command(&["plugin", "run", &file]).0, 2, "it does nothing but dry runs");
+}
+
+#[test]
+fn a_plugin_is_held_to_budgets_without_a_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = plugin(dir.path(), "slow", "(local.set $settings (i32.const 0)) (loop $l (local.set $settings
+        (i32.add (local.get $settings) (i32.const 1))) (br_if $l (i32.lt_u (local.get $settings) (i32.const 1000))))");
+    let bench = |more: &[&str]| output(&mut tidegate(&[&["--json", "plugin", "bench", &file, "--rounds", "3"], more].concat()));
+    let (code, out, err) = bench(&[]);
+    assert_eq!(code, 0, "{err}");
+    let costs: Value = serde_json::from_str(&out).unwrap();
+    let fuel = |kind: &str| {
+        let cost = costs.as_array().unwrap().iter().find(|it| it["kind"] == kind);
+        cost.unwrap()["fuel"].as_u64().unwrap()
+    };
+    assert!(fuel("shard-committed") > 5_000 && fuel("checkpoint-pruned") < 1_000, "{costs}");
+    assert_eq!(bench(&["--max-fuel", "100000"]).0, 0);
+    let (code, out, _) = bench(&["--max-fuel", "5000"]);
+    assert!(code != 0 && out.contains("at most 5000"), "{code} {out}");
+}
