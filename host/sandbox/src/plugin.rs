@@ -12,7 +12,7 @@ use wasmtime::Store;
 
 use crate::{
     Calls, Fault, LogLine, Sandbox,
-    bounds::{printable, shortened},
+    bounds::printable,
     calls::NoCalls,
     guest::Guest,
     worlds::{Call, Ready},
@@ -151,7 +151,7 @@ impl Plugin {
         let fuel = options.fuel.map_or(0, |given| given.saturating_sub(store.get_fuel().unwrap_or(given)));
         let result = match outcome {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(said)) => Err(Fault::Error(printable(&shortened(&said, ERROR_BYTES)))),
+            Ok(Err(said)) => Err(Fault::Error(printable(&said, ERROR_BYTES))),
             Err(error) => Err(Fault::of(&error, options, &store.data().meter)),
         };
         let guest = store.into_data();
