@@ -14,3 +14,4 @@ mod crash;
 mod durability;
 mod faults;
 mod first_light;
+mod hostile;
