@@ -1,4 +1,4 @@
-;; Asks to be woken under a thousand keys: it has 256 of them, and the others are refused.
+;; Asks to be woken under three hundred keys: it has 256 of them, and the others are refused.
 ;; grants: {"effects_per_event":4096}
 ;; ends: runs
 (import "tidegate:bot/schedule@0.2.0" "wake-at" (func $wake_at (param i64 i32 i32 i32 i32 i32)))
@@ -12,5 +12,5 @@
         (i32.shl (i32.and (local.get $n) (i32.const 0xfc0)) (i32.const 2))))
     (call $wake_at (i64.add (call $now) (i64.const 86400000000000)) (i32.const 3000) (i32.const 4)
       (i32.const 2000) (i32.const 13) (i32.const 64))
-    (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
+    (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 300))))
   (call $refused (i32.const 64) (global.get $over_quota)))

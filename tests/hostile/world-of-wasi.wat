@@ -1,5 +1,4 @@
-;; Wants the environment, by WASI: refused, since that is off.
-;; ends: not uploaded: TG0021, wasi:cli
+;; Wants the network, by WASI: refused, since not even a closed room has it.
+;; ends: not uploaded: TG0021, wasi:http
 (component
-  (import "wasi:cli/environment@0.2.0" (instance
-    (export "get-arguments" (func (result (list string)))))))
+  (import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func (param "request" string))))))

@@ -4,7 +4,10 @@
 use serde_json::json;
 use tidegate_tests_support::guest;
 
-use super::fixture::{End, Fixture, add_manifest, add_section, leb};
+use super::{
+    changed::whole,
+    fixture::{End, Fixture, add_manifest, add_section, leb},
+};
 
 /// How a component begins.
 const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -26,6 +29,10 @@ pub(super) fn all() -> Vec<Fixture> {
 
 fn no_components() -> Vec<Fixture> {
     let core = wat::parse_str("(module)").unwrap();
+    let mut painted = whole();
+    let name = b"bot/state@";
+    let places: Vec<usize> = (0..painted.len()).filter(|at| painted[*at..].starts_with(name)).collect();
+    places.iter().for_each(|at| painted[*at..at + name.len()].copy_from_slice(b"bot/\x1b[31m@"));
     [
         ("bytes-none", Vec::new(), ""),
         ("bytes-script", b"#!/bin/sh\nrm -rf /\n".to_vec(), "WebAssembly"),
@@ -35,6 +42,7 @@ fn no_components() -> Vec<Fixture> {
         ("core-module", core, "module"),
         ("component-of-a-preamble", PREAMBLE.to_vec(), "export"),
         ("component-of-the-next-version", [b"\0asm\x0e\0\x01\0".as_slice(), &[0; 100]].concat(), "version"),
+        ("import-of-control-characters", painted, "kebab"),
         ("section-of-4-gigabytes", [PREAMBLE, &[1, 255, 255, 255, 255, 15, 0]].concat(), ""),
     ]
     .map(|(name, bytes, said)| Fixture::new(name, bytes, not_uploaded("TG0021", said)))

@@ -16,7 +16,7 @@ use tidegate_tests_support::proc;
 use self::{fixture::Fixture, neighbour::Neighbour, scene::Scene, table::Table};
 
 /// Bytes by which the host's memory may have grown when all of them have been there. One bot may have 64 MiB.
-const GROWTH: u64 = 320 << 20;
+const GROWTH: u64 = 192 << 20;
 /// Bots that are installed at the same time.
 const TOGETHER: usize = 12;
 /// Checkpoints that the neighbour sees in quiet.

@@ -97,7 +97,9 @@ impl Scene {
             let words = fault.split_once(": ").map_or(fault.as_str(), |(_, words)| words);
             format!("quarantined: {words}")
         } else {
-            assert_eq!((bot.state.as_str(), bot.faults), ("running", 0), "{name}: {bot:?}");
+            // Nor is one at fault that the machine was too busy for: it is tried again.
+            let late = bot.last_fault.as_ref().is_some_and(|fault| fault.contains("ran longer"));
+            assert!(bot.state == "running" && (bot.faults == 0 || late), "{name}: {bot:?}");
             ran(&bot)
         };
         let shown = serde_json::to_value(&bot).unwrap();
