@@ -4,7 +4,7 @@
 use std::{ops::Bound, time::Duration};
 
 use tidegate_core::{Checkpoint, Seq};
-use tidegate_store::{Space, Store, Tx, checkpoint_key};
+use tidegate_store::{Space, Store, Tx, View};
 
 use crate::{Error, Host, Result, bots, error::blocking, jobs};
 
@@ -39,23 +39,35 @@ fn tidy(store: &Store, keep: u64) -> Result<usize> {
         old.push((Space::Events, key.to_vec()));
         Ok(true)
     })?;
-    for checkpoint in view.all::<Checkpoint>(Space::Checkpoints, usize::MAX)? {
-        let gone = checkpoint.shards.values().flat_map(|shard| &shard.copies).filter_map(|copy| copy.gone).max();
-        if !checkpoint.known() && !store.still_stands(&checkpoint) && gone.is_none_or(|at| at <= last) {
-            old.push((Space::Checkpoints, checkpoint_key(&checkpoint.run, checkpoint.step)));
-        }
-    }
+    let records = forget(store, &view, last)? + move_to_the_past(store, &view)?;
     // A job that has ended never comes back, and its effect is not accepted again: the cursor of its bot is past it.
     old.extend(jobs::forget(&view)?);
     for group in old.chunks(AT_ONCE) {
         let group = group.to_vec();
         store.index().write(move |tx: &mut Tx<'_>| {
-            for (space, key) in group {
-                // A step may have been committed again since the look.
-                let back =
-                    space == Space::Checkpoints && tx.get::<Checkpoint>(space, &key)?.is_some_and(|it| it.known());
-                if !back {
-                    tx.put_bytes(space, &key, None);
+            group.iter().for_each(|(space, key)| tx.put_bytes(*space, key, None));
+            Ok::<_, Error>(())
+        })?;
+    }
+    Ok(old.len() + records)
+}
+
+/// Removes records of the past that nobody reads as of their time any more. One of which a directory still stands stays:
+/// the next start must know that it was pruned.
+fn forget(store: &Store, view: &View, last: Seq) -> Result<usize> {
+    let mut old = Vec::new();
+    for (run, step) in view.ended_by(last)? {
+        if view.checkpoint(&run, step)?.is_some_and(|gone| !store.still_stands(&gone)) {
+            old.push((run, step));
+        }
+    }
+    for group in old.chunks(AT_ONCE) {
+        let group = group.to_vec();
+        store.index().write(move |tx: &mut Tx<'_>| {
+            for (run, step) in group {
+                // A step may have been committed again since the look, and may have ended again.
+                if tx.checkpoint(&run, step)?.is_some_and(|it| !it.known() && it.went() <= last) {
+                    tx.forget(&run, step)?;
                 }
             }
             Ok::<_, Error>(())
@@ -64,22 +76,47 @@ fn tidy(store: &Store, keep: u64) -> Result<usize> {
     Ok(old.len())
 }
 
+/// An older host left records of which nothing is left among the others.
+fn move_to_the_past(store: &Store, view: &View) -> Result<usize> {
+    let mut gone = Vec::new();
+    view.each(Space::Checkpoints, |it: Checkpoint| {
+        if !it.known() {
+            gone.push((it.run, it.step));
+        }
+    })?;
+    for group in gone.chunks(AT_ONCE) {
+        let group = group.to_vec();
+        store.index().write(move |tx: &mut Tx<'_>| {
+            for (run, step) in group {
+                // It goes where it belongs, also one that was committed again since the look.
+                if let Some(checkpoint) = tx.checkpoint(&run, step)? {
+                    tx.put_checkpoint(&checkpoint)?;
+                }
+            }
+            Ok::<_, Error>(())
+        })?;
+    }
+    Ok(gone.len())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
-    use tidegate_core::{EventKind, ManualClock, Metrics};
-    use tidegate_store::{Begin, Options};
+    use tidegate_core::{EventKind, ManualClock, Metrics, RunName};
+    use tidegate_store::{Begin, Options, checkpoint_key};
 
     use super::*;
 
-    #[test]
-    fn only_old_facts_and_records_without_bytes_go() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut options = Options::new(dir.path(), "h".parse().unwrap());
+    fn open(dir: &Path) -> Store {
+        let mut options = Options::new(dir, "h".parse().unwrap());
         options.reserve_bytes = 0;
-        let (store, _) = Store::open(options, Arc::new(ManualClock::default())).unwrap();
-        let run: tidegate_core::RunName = "r".parse().unwrap();
+        Store::open(options, Arc::new(ManualClock::default())).unwrap().0
+    }
+
+    /// Two sealed checkpoints, of which the first is pruned.
+    fn filled(store: &Store) -> RunName {
+        let run: RunName = "r".parse().unwrap();
         let (rank, world_size) = (0.try_into().unwrap(), 1.try_into().unwrap());
         for step in 1..=2_u64 {
             let step = step.try_into().unwrap();
@@ -89,9 +126,16 @@ mod tests {
             store.commit(&save.id, Metrics::default()).unwrap();
             store.seal_now(&run, step, rank).unwrap();
         }
-        let first = 1.try_into().unwrap();
         let allow = |_: &Tx<'_>, _: Option<&Checkpoint>| Ok::<_, Error>(String::new());
-        store.remove(&run, first, "test".into(), allow).unwrap();
+        store.remove(&run, 1.try_into().unwrap(), "test".into(), allow).unwrap();
+        run
+    }
+
+    #[test]
+    fn only_old_facts_and_records_without_bytes_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let (run, first) = (filled(&store), 1.try_into().unwrap());
         for _ in 0..10 {
             let fact = EventKind::CheckpointSealed { run: run.clone(), step: first };
             store.index().write(move |tx: &mut Tx<'_>| Ok::<_, Error>(tx.append(fact)?)).unwrap();
@@ -102,5 +146,25 @@ mod tests {
         assert!(view.events(0, 99).unwrap().iter().map(|event| event.seq).eq(head - 4..=head));
         assert_eq!(view.checkpoint(&run, first).unwrap(), None);
         assert!(view.checkpoint(&run, 2.try_into().unwrap()).unwrap().is_some());
+    }
+    #[test]
+    fn a_record_without_bytes_of_an_older_host_moves_to_the_past_and_goes_from_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let (run, first) = (filled(&store), 1.try_into().unwrap());
+        let (name, key) = (run.clone(), checkpoint_key(&run, first));
+        let old_way = move |tx: &mut Tx<'_>| {
+            let gone = tx.checkpoint(&name, first)?.unwrap();
+            tx.forget(&name, first)?;
+            Ok::<_, Error>(tx.put(Space::Checkpoints, &key, &gone)?)
+        };
+        store.index().write(old_way).unwrap();
+        let among_others = || store.index().view().all::<Checkpoint>(Space::Checkpoints, 9).unwrap().len();
+        assert_eq!(among_others(), 2);
+        assert_eq!(tidy(&store, 1000).unwrap(), 1);
+        assert_eq!((among_others(), tidy(&store, 1000).unwrap()), (1, 0));
+        assert!(store.index().view().checkpoint(&run, first).unwrap().is_some(), "a bot behind may still ask for it");
+        tidy(&store, 0).unwrap();
+        assert_eq!(store.index().view().checkpoint(&run, first).unwrap(), None);
     }
 }

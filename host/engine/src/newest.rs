@@ -20,8 +20,12 @@ impl Newest {
     /// As they were at a place in the journal.
     pub(crate) fn as_of(view: &View, run: &RunName, place: Seq) -> tidegate_store::Result<Self> {
         let then = |is: fn(&Checkpoint) -> bool| {
-            let found = view.newest(run, |checkpoint| checkpoint.as_of(place).is_some_and(|then| is(&then)));
-            found.map(|found| found.map(|checkpoint| checkpoint.step))
+            let mut newest = None;
+            view.checkpoints_since(run, None, place, |checkpoint| {
+                newest = checkpoint.as_of(place).filter(is).map(|then| then.step);
+                newest.is_none()
+            })
+            .map(|()| newest)
         };
         Ok(Self { complete: then(Checkpoint::restorable)?, verified: then(Checkpoint::safe)? })
     }

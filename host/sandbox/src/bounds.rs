@@ -147,9 +147,11 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
-/// The text without control characters: they could rewrite an operator's terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// The text without control characters, which could rewrite an operator's terminal, in at most `most` bytes.
+pub(crate) fn printable(text: &str, most: usize) -> String {
+    // Cut before replacing, so that a long text costs no more than a short one; and after, since replacing grows.
+    let plain: String = shortened(text, most).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    shortened(&plain, most)
 }
 
 #[cfg(test)]

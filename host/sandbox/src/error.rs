@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use tidegate_core::{BadPluginManifest, Want};
 
+use crate::bounds::{printable, shortened};
+
+/// Bytes of what an error repeats of a component.
+const WORDS: usize = 2048;
+
 /// Why a sandbox could not be made or a component was not accepted. Each text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -99,6 +104,27 @@ impl Error {
             Self::Engine(_) | Self::CompilerBusy(_) | Self::Compiler(_) | Self::CompilerStopped | Self::Cache(_)
         )
     }
+}
+
+impl Error {
+    /// The same, as it can be shown: what it repeats of a component may be anything, of any length.
+    pub(crate) fn plain(self) -> Self {
+        let plain = |text: &str| printable(text, WORDS);
+        match self {
+            Self::Invalid(why) => Self::Invalid(lines(&why)),
+            Self::Version { wants, offers } => Self::Version { wants: plain(&wants), offers },
+            Self::Import(name) => Self::Import(plain(&name)),
+            Self::Manifest(BadPluginManifest(why)) => Self::Manifest(BadPluginManifest(plain(&why))),
+            Self::World(why) => Self::World(lines(&why)),
+            other => other,
+        }
+    }
+}
+
+/// wasmtime says why in several lines, which stay.
+fn lines(text: &str) -> String {
+    let plain: Vec<String> = shortened(text, WORDS).lines().map(|line| printable(line, WORDS)).collect();
+    shortened(&plain.join("\n"), WORDS)
 }
 
 fn list(wants: &[Want]) -> String {

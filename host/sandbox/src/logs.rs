@@ -1,6 +1,6 @@
 //! Lines that a bot writes for the operator, bounded.
 
-use crate::bounds::{printable, shortened};
+use crate::bounds::printable;
 
 /// Bytes of one line.
 const LINE_BYTES: usize = 1024;
@@ -61,9 +61,7 @@ impl Logs {
             self.dropped += 1;
             return;
         }
-        // Cut before replacing, so that a long line costs no more than a short one; and after, since replacing grows.
-        let message = shortened(&printable(&shortened(message, LINE_BYTES)), LINE_BYTES);
-        self.lines.push(LogLine { level, message });
+        self.lines.push(LogLine { level, message: printable(message, LINE_BYTES) });
     }
 }
 

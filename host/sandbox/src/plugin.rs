@@ -12,7 +12,7 @@ use wasmtime::Store;
 
 use crate::{
     Calls, Fault, LogLine, Sandbox,
-    bounds::{printable, shortened},
+    bounds::printable,
     calls::NoCalls,
     guest::Guest,
     worlds::{Call, Ready},
@@ -114,7 +114,7 @@ impl Plugin {
         result.map_err(|fault| match fault {
             Fault::Trap(what) if !logs.is_empty() => {
                 let said: Vec<&str> = logs.iter().map(|line| line.message.as_str()).collect();
-                Fault::Trap(format!("{what}; it had said: {}", shortened(&said.join(" | "), ERROR_BYTES)))
+                Fault::Trap(format!("{what}; it had said: {}", printable(&said.join(" | "), ERROR_BYTES)))
             }
             fault => fault,
         })
@@ -160,7 +160,7 @@ impl Plugin {
         let fuel = options.fuel.map_or(0, |given| given.saturating_sub(store.get_fuel().unwrap_or(given)));
         let result = match outcome {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(said)) => Err(Fault::Error(printable(&shortened(&said, ERROR_BYTES)))),
+            Ok(Err(said)) => Err(Fault::Error(printable(&said, ERROR_BYTES))),
             Err(error) => Err(Fault::of(&error, options, &store.data().meter)),
         };
         let mut guest = store.into_data();

@@ -59,6 +59,11 @@ impl Sandbox {
     /// taking too long or too much to compile; each says which. [`Error::blames_component`] tells them from the host's
     /// own troubles.
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, Error> {
+        self.load_as_it_says(bytes).map_err(Error::plain)
+    }
+
+    /// Its errors repeat what the component says as it stands there.
+    fn load_as_it_says(&self, bytes: &[u8]) -> Result<Plugin, Error> {
         let inner = &self.0;
         world::check_header(bytes, inner.options.component_bytes)?;
         let digest = Digest::of(bytes);

@@ -117,8 +117,7 @@ fn what_a_plugin_would_have_decided_is_told_and_nothing_is_done() {
     let file = plugin(dir.path(), "late", FAILS_AT_TWO);
     let words = ["plugin", "run", &file, "--dry-run", "--grants", GRANTS, "--triggers", TRIGGERS];
     let trial = host.json(&words);
-    let faults: Vec<bool> =
-        trial["decisions"].as_array().unwrap().iter().map(|it| it["fault"].is_string()).collect();
+    let faults: Vec<bool> = trial["decisions"].as_array().unwrap().iter().map(|it| it["fault"].is_string()).collect();
     assert_eq!((faults, &trial["end"]), (vec![false, true, false], &true.into()), "{trial}");
     assert!(!pinned(&host, 1) && host.json(&["bots"]) == serde_json::json!([]));
     let told = host.command(&words).1;
@@ -129,9 +128,14 @@ fn what_a_plugin_would_have_decided_is_told_and_nothing_is_done() {
 #[test]
 fn a_plugin_is_held_to_budgets_without_a_host() {
     let dir = tempfile::tempdir().unwrap();
-    let file = plugin(dir.path(), "slow", "(local.set $settings (i32.const 0)) (loop $l (local.set $settings
-        (i32.add (local.get $settings) (i32.const 1))) (br_if $l (i32.lt_u (local.get $settings) (i32.const 1000))))");
-    let bench = |more: &[&str]| output(&mut tidegate(&[&["--json", "plugin", "bench", &file, "--rounds", "3"], more].concat()));
+    let file = plugin(
+        dir.path(),
+        "slow",
+        "(local.set $settings (i32.const 0)) (loop $l (local.set $settings
+        (i32.add (local.get $settings) (i32.const 1))) (br_if $l (i32.lt_u (local.get $settings) (i32.const 1000))))",
+    );
+    let bench =
+        |more: &[&str]| output(&mut tidegate(&[&["--json", "plugin", "bench", &file, "--rounds", "3"], more].concat()));
     let (code, out, err) = bench(&[]);
     assert_eq!(code, 0, "{err}");
     let costs: Value = serde_json::from_str(&out).unwrap();

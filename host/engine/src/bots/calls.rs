@@ -85,7 +85,7 @@ impl EventCalls {
     fn was_there(&self, run: &RunName) -> Result<bool, Refusal> {
         self.check_time()?;
         let mut there = false;
-        let read = self.view.checkpoints(run, None, |checkpoint| {
+        let read = self.view.checkpoints_since(run, None, self.event.seq, |checkpoint| {
             there = checkpoint.as_of(self.event.seq).is_some();
             !there && !self.deadline.passed()
         });
@@ -195,7 +195,7 @@ impl Calls for EventCalls {
         // Runs that it may not see are passed over, page by page.
         loop {
             self.check_time()?;
-            let page = self.view.runs(after.as_ref(), RUNS).map_err(unavailable)?;
+            let page = self.view.runs_ever(after.as_ref(), RUNS).map_err(unavailable)?;
             let (full, last) = (page.len() == RUNS, page.last().cloned());
             for run in page.into_iter().filter(|run| self.who.grants.may_read(run)) {
                 if found.len() < RUNS && self.was_there(&run)? {
@@ -218,7 +218,7 @@ impl Calls for EventCalls {
         self.check_read(&run)?;
         let (mut items, mut next) = (Vec::new(), None);
         let (limit, event, deadline) = (limit as usize, self.event.seq, self.deadline.clone());
-        let read = self.view.checkpoints(&run, before, |checkpoint| {
+        let read = self.view.checkpoints_since(&run, before, event, |checkpoint| {
             if let Some(then) = checkpoint.as_of(event) {
                 if items.len() == limit {
                     next = items.last().map(|last: &Checkpoint| last.step);

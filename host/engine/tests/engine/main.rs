@@ -10,6 +10,7 @@ mod bots;
 mod decisions;
 mod fixture;
 mod parked;
+mod past;
 mod prune;
 mod replay;
 mod restore;

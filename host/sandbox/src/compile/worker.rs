@@ -14,10 +14,7 @@ use super::{
     talk::{self, Heard},
     wire::{self, Reply},
 };
-use crate::{
-    Error,
-    bounds::{printable, shortened},
-};
+use crate::{Error, bounds::printable};
 
 /// Bytes of code, and of the reply as a whole. A plugin's code is about four times its component.
 const CODE_BYTES: usize = 256 << 20;
@@ -90,5 +87,5 @@ fn died(worker: &Worker, status: ExitStatus, said: &str) -> Error {
         (None, Some(0)) => "gave no answer".to_owned(),
         (None, code) => format!("ended with {}", code.unwrap_or(-1)),
     };
-    Error::CompilerDied { how, said: printable(&shortened(said.trim(), WORDS)) }
+    Error::CompilerDied { how, said: printable(said.trim(), WORDS) }
 }

@@ -128,9 +128,10 @@ fn with_manifest(mut component: Vec<u8>, text: &str) -> Vec<u8> {
     let mut body = vec![u8::try_from(name.len()).unwrap()];
     body.extend(name.as_bytes());
     body.extend(text.as_bytes());
-    // Two groups of seven bits hold the length of all that is tried here.
-    let (low, high) = (body.len() & 0x7f, body.len() >> 7);
-    component.extend([0, u8::try_from(low).unwrap() | 0x80, u8::try_from(high).unwrap()]);
+    // Three groups of seven bits hold the length of all that is tried here.
+    let group = |shift: usize| u8::try_from((body.len() >> shift) & 0x7f).unwrap();
+    assert!(body.len() < 1 << 21);
+    component.extend([0, group(0) | 0x80, group(7) | 0x80, group(14)]);
     component.extend(body);
     component
 }
@@ -182,4 +183,26 @@ fn a_manifest_that_is_none_or_there_twice_is_refused() {
     let good = format!("{SAYS}}}");
     let twice = with_manifest(with_manifest(guest("", ""), &good), &good);
     assert!(sandbox().load(&twice).unwrap_err().to_string().contains("twice"));
+}
+
+#[test]
+fn what_is_said_of_a_component_is_short_and_has_none_of_its_control_characters() {
+    let renamed = |from: &str, to: &str| {
+        let mut component = guest(PRUNE, "");
+        let places: Vec<usize> =
+            (0..component.len() - from.len()).filter(|at| component[*at..].starts_with(from.as_bytes())).collect();
+        places.iter().for_each(|at| component[*at..at + to.len()].copy_from_slice(to.as_bytes()));
+        assert!(!places.is_empty());
+        component
+    };
+    let field = format!("{SAYS},\"\u{7f}\u{9b}2J{}\":1}}", "x".repeat(100_000));
+    for component in [
+        renamed("bot/checkpoints@0", "bot/\u{1b}[2Jpoints@0"),
+        renamed("@0.2.0", "@0.\u{1b}.0"),
+        renamed("tidegate:bot", "tide\u{7}ate:bot"),
+        with_manifest(guest("", ""), &field),
+    ] {
+        let said = sandbox().load(&component).unwrap_err().to_string();
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n') && said.len() < 4096, "{said:?}");
+    }
 }

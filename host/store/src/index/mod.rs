@@ -4,6 +4,7 @@
 //! puts what they wrote into a single batch, syncs once, and only then answers each (group commit). A sync that fails is
 //! never tried again: the index is broken from then on, and the host has to be restarted.
 
+mod past;
 mod spaces;
 mod tx;
 mod view;

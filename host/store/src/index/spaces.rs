@@ -4,7 +4,8 @@ use tidegate_core::{RunName, Step};
 /// The parts of the index, each with keys of its own. The values are CBOR, but for `State`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Space {
-    /// (run, 0, step) → checkpoint; see [`checkpoint_key`].
+    /// (run, 0, step) → checkpoint of which people are told; see [`checkpoint_key`]. An index of an older host may also
+    /// have some here of which nothing is left.
     Checkpoints,
     /// Place in the journal (u64, big endian) → event.
     Events,
@@ -22,11 +23,16 @@ pub enum Space {
     Letters,
     /// (the key of a checkpoint, effect id) → nothing: the jobs that concern it.
     JobsOf,
+    /// The key of a checkpoint → what it was, when nothing of it is left: for readers of the past alone.
+    Past,
+    /// (run, 0, the place of the journal at which its last bytes went, step) → the last place (u64, big endian) that its
+    /// record in [`Space::Past`] names.
+    PastEnds,
 }
 
 /// The handles of all spaces.
 #[derive(Clone)]
-pub(crate) struct Keyspaces([Keyspace; 9]);
+pub(crate) struct Keyspaces([Keyspace; 11]);
 
 impl std::fmt::Debug for Keyspaces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,13 +42,23 @@ impl std::fmt::Debug for Keyspaces {
 
 impl Keyspaces {
     pub(crate) fn open<E>(mut open: impl FnMut(&'static str) -> Result<Keyspace, E>) -> Result<Self, E> {
-        let [a, b, c, d, e, f, g, h, i] =
-            ["checkpoints", "events", "jobs", "bots", "state", "meta", "wakes", "letters", "jobs_of"];
-        Ok(Self([open(a)?, open(b)?, open(c)?, open(d)?, open(e)?, open(f)?, open(g)?, open(h)?, open(i)?]))
+        Ok(Self([
+            open("checkpoints")?,
+            open("events")?,
+            open("jobs")?,
+            open("bots")?,
+            open("state")?,
+            open("meta")?,
+            open("wakes")?,
+            open("letters")?,
+            open("jobs_of")?,
+            open("past")?,
+            open("past_ends")?,
+        ]))
     }
 
     pub(crate) fn of(&self, space: Space) -> &Keyspace {
-        let [checkpoints, events, jobs, bots, state, meta, wakes, letters, jobs_of] = &self.0;
+        let [checkpoints, events, jobs, bots, state, meta, wakes, letters, jobs_of, past, past_ends] = &self.0;
         match space {
             Space::Checkpoints => checkpoints,
             Space::Events => events,
@@ -53,8 +69,16 @@ impl Keyspaces {
             Space::Wakes => wakes,
             Space::Letters => letters,
             Space::JobsOf => jobs_of,
+            Space::Past => past,
+            Space::PastEnds => past_ends,
         }
     }
+}
+
+/// The first key of a run, and the first after its last one, in the spaces that begin with runs.
+pub(super) fn run_keys(run: &RunName) -> (Vec<u8>, Vec<u8>) {
+    let with = |last: u8| [run.as_str().as_bytes(), &[last]].concat();
+    (with(0), with(1))
 }
 
 /// The key of a checkpoint: runs in the order of their names, steps in theirs. A name holds no zero byte.

@@ -4,7 +4,7 @@ use fjall::OwnedWriteBatch as WriteBatch;
 use serde::{Serialize, de::DeserializeOwned};
 use tidegate_core::{Checkpoint, Event, EventKind, HostName, RunName, Seq, Step, Timestamp, cbor};
 
-use super::{Keyspaces, Space, checkpoint_key, view::RECORD_BYTES};
+use super::{Keyspaces, Space, checkpoint_key, spaces::run_keys, view::RECORD_BYTES};
 use crate::Result;
 
 /// What a group of changes has written so far.
@@ -101,24 +101,19 @@ impl Tx<'_> {
     /// # Errors
     /// An index that can't be read, or a damaged record.
     pub fn checkpoint(&self, run: &RunName, step: Step) -> Result<Option<Checkpoint>> {
-        self.get(Space::Checkpoints, &checkpoint_key(run, step))
+        let key = checkpoint_key(run, step);
+        match self.get(Space::Checkpoints, &key)? {
+            Some(known) => Ok(Some(known)),
+            None => self.get(Space::Past, &key),
+        }
     }
 
-    /// Writes a checkpoint.
-    ///
-    /// # Errors
-    /// None in practice: a value that has no CBOR form.
-    pub fn put_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        self.put(Space::Checkpoints, &checkpoint_key(&checkpoint.run, checkpoint.step), checkpoint)
-    }
-
-    /// The newest checkpoint of a run that is as asked, with what this group has written.
+    /// The newest checkpoint of a run that is as asked, with what this group has written. The past is not asked.
     ///
     /// # Errors
     /// An index that can't be read, or a damaged record.
     pub fn newest(&self, run: &RunName, is: impl Fn(&Checkpoint) -> bool) -> Result<Option<Step>> {
-        let low = [run.as_str().as_bytes(), &[0]].concat();
-        let high = [run.as_str().as_bytes(), &[1]].concat();
+        let (low, high) = run_keys(run);
         let written = |writes: &Writes, newer: &Writes| -> Result<Option<Step>> {
             let mut newest = None;
             for (at, value) in writes.range((Space::Checkpoints, low.clone())..(Space::Checkpoints, high.clone())) {

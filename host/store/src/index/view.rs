@@ -4,7 +4,7 @@ use fjall::{Readable, Snapshot};
 use serde::de::DeserializeOwned;
 use tidegate_core::{Checkpoint, Event, Rank, RunName, Seq, Step, Tier, cbor};
 
-use super::{Keyspaces, Space, checkpoint_key};
+use super::{Keyspaces, Space, checkpoint_key, spaces::run_keys};
 use crate::Result;
 
 /// No record of the index is larger.
@@ -65,6 +65,17 @@ impl View {
         }
     }
 
+    /// Calls `each` with all records of a space in the order of their keys.
+    ///
+    /// # Errors
+    /// An index that can't be read, or a damaged record.
+    pub fn each<T: DeserializeOwned>(&self, space: Space, mut each: impl FnMut(T)) -> Result<()> {
+        self.scan(space, (Bound::Unbounded, Bound::Unbounded), false, |_, value| {
+            each(cbor::decode(value, RECORD_BYTES)?);
+            Ok(true)
+        })
+    }
+
     /// All records of a space in the order of their keys, at most `limit`.
     ///
     /// # Errors
@@ -107,7 +118,11 @@ impl View {
     /// # Errors
     /// An index that can't be read, or a damaged record.
     pub fn checkpoint(&self, run: &RunName, step: Step) -> Result<Option<Checkpoint>> {
-        self.get(Space::Checkpoints, &checkpoint_key(run, step))
+        let key = checkpoint_key(run, step);
+        match self.get(Space::Checkpoints, &key)? {
+            Some(known) => Ok(Some(known)),
+            None => self.get(Space::Past, &key),
+        }
     }
 
     /// Whether NVMe holds this rank's shard, as far as the index knows.
@@ -116,7 +131,8 @@ impl View {
         Ok(known.is_some_and(|known| known.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Nvme).is_some())))
     }
 
-    /// Calls `each` with a run's checkpoints below `before`, newest first, while it answers true.
+    /// Calls `each` with a run's checkpoints below `before`, newest first, while it answers true. Those of the past are not
+    /// read, however many there are: see [`View::checkpoints_since`].
     ///
     /// # Errors
     /// An index that can't be read, or a damaged record.
@@ -126,26 +142,39 @@ impl View {
         before: Option<Step>,
         mut each: impl FnMut(Checkpoint) -> bool,
     ) -> Result<()> {
-        let low = [run.as_str().as_bytes(), &[0]].concat();
-        let high = match before {
-            Some(step) => checkpoint_key(run, step),
-            None => [run.as_str().as_bytes(), &[1]].concat(),
-        };
+        self.records(run, before, |checkpoint| Ok(each(checkpoint)))
+    }
+
+    /// The same, of an `each` that may fail.
+    pub(super) fn records(
+        &self,
+        run: &RunName,
+        before: Option<Step>,
+        mut each: impl FnMut(Checkpoint) -> Result<bool>,
+    ) -> Result<()> {
+        let (low, end) = run_keys(run);
+        let high = before.map_or(end, |step| checkpoint_key(run, step));
         self.scan(Space::Checkpoints, (Bound::Included(&low), Bound::Excluded(&high)), true, |_, value| {
-            Ok(each(cbor::decode(value, RECORD_BYTES)?))
+            each(cbor::decode(value, RECORD_BYTES)?)
         })
     }
 
-    /// Names of runs after a name, in order, at most `limit`: one seek a run, however many checkpoints it has.
+    /// Names of runs after a name, in order, at most `limit`: one seek a run, however many checkpoints it has. Of which only
+    /// the past knows, see [`View::runs_ever`].
     ///
     /// # Errors
     /// An index that can't be read.
     pub fn runs(&self, after: Option<&RunName>, limit: usize) -> Result<Vec<RunName>> {
+        self.runs_of(Space::Checkpoints, after, limit)
+    }
+
+    /// Names of runs in a space whose keys begin with them.
+    pub(super) fn runs_of(&self, space: Space, after: Option<&RunName>, limit: usize) -> Result<Vec<RunName>> {
         let mut runs: Vec<RunName> = Vec::new();
         let mut from = after.map(|run| [run.as_str().as_bytes(), &[1]].concat()).unwrap_or_default();
         while runs.len() < limit {
             let mut found = None;
-            self.scan(Space::Checkpoints, (Bound::Included(&from), Bound::Unbounded), false, |key, _| {
+            self.scan(space, (Bound::Included(&from), Bound::Unbounded), false, |key, _| {
                 let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
                 found = std::str::from_utf8(name).ok().and_then(|name| name.parse::<RunName>().ok());
                 Ok(false)

@@ -78,7 +78,8 @@ pub(super) fn reached(layout: &Layout, view: &View, known: &[Checkpoint]) -> Res
         cursor: Seq,
     }
     // A record may name the place after the last event: what happened was no event of its own.
-    let mut reached = known.iter().map(|it| it.last_place().saturating_sub(1)).max().unwrap_or_default();
+    let past = view.past_reached()?;
+    let mut reached = known.iter().map(Checkpoint::last_place).fold(past, Seq::max).saturating_sub(1);
     for bot in view.all::<Bot>(Space::Bots, usize::MAX)? {
         reached = reached.max(bot.cursor);
     }

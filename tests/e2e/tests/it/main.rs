@@ -14,6 +14,7 @@ mod crash;
 mod durability;
 mod faults;
 mod first_light;
+mod hostile;
 mod python_bot;
 mod tutorial;
 mod workshop;

@@ -51,14 +51,16 @@ fn a_bot_that_fails_on_its_settings_is_not_installed() {
     let site = Site::start();
     for (body, said) in [
         ("unreachable", "unreachable"),
-        ("(loop $l (br $l))", "longer than 1s"),
+        ("(loop $l (br $l))", "units of fuel"),
         ("(drop (i32.load (i32.const -8)))", "out of bounds"),
     ] {
         // The bytes are a component of the world: whether it behaves is seen when it runs.
         let plugin = site.plugin(&configured(body));
         let problem = site.refused("TG0022", "PUT", "/v1/bots/broken", &on_shards(&plugin));
         println!("{body}: {}", problem.detail);
-        assert!(problem.detail.contains(said), "{body}: {}", problem.detail);
+        // On a machine that others keep busy the deadline may come before the fuel is used up.
+        let detail = &problem.detail;
+        assert!(detail.contains(said) || detail.contains("ran longer than 1s"), "{body}: {detail}");
         site.refused("TG0019", "GET", "/v1/bots/broken", &Value::Null);
     }
     assert_eq!(site.get::<Page<Plugin>>("/v1/plugins").items.len(), 2 + 3);

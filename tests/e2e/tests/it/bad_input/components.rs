@@ -12,7 +12,7 @@ fn what_is_no_component_of_this_world_is_not_kept() {
     let kept = names_in(&site.host.dir().join("plugins"));
     let text = |text: &str| wat::parse_str(text).unwrap();
     let whole = guest::component("", "").unwrap();
-    let version = other_world(&site, "@0.1.0", "@0.9.0", "");
+    let version = other_world(&site, "@0.2.0", "@0.9.0", "");
     let shell = other_world(
         &site,
         "  import log;\n",

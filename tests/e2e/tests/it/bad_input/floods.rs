@@ -16,7 +16,7 @@ fn hostile() -> Vec<(&'static str, &'static str, String, &'static str)> {
                  (i32.const 512) (i32.const 64))";
     let grow = "(drop (memory.grow (i32.const 900)))";
     vec![
-        ("loops", "", "(loop $l (br $l))".into(), "longer than 1s"),
+        ("loops", "", "(loop $l (br $l))".into(), "units of fuel"),
         ("traps", "", "unreachable".into(), "unreachable"),
         // 4 GiB, page by page, until it is told no; then it dies of it.
         (

@@ -8,6 +8,6 @@ mod floods;
 mod names;
 mod numbers;
 mod requests;
-mod site;
+pub(crate) mod site;
 mod unknown;
 mod users;

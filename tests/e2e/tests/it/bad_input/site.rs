@@ -18,93 +18,93 @@ use tidegate_tests_support::{
 };
 
 /// For anything that must come to be.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running host with its two bots.
-pub(super) struct Site {
+pub(crate) struct Site {
     folder: TempDir,
-    pub(super) host: TidegateProcess,
+    pub(crate) host: TidegateProcess,
 }
 
 impl Site {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let host = Options::dev(&folder.path().join("host")).start().unwrap();
         Self { folder, host }
     }
 
     /// A folder of the test's own beside the host's, on the same file system.
-    pub(super) fn outside(&self) -> PathBuf {
+    pub(crate) fn outside(&self) -> PathBuf {
         let outside = self.folder.path().join("outside");
         fs::create_dir_all(&outside).unwrap();
         outside
     }
 
-    pub(super) fn tier(&self) -> PathBuf {
+    pub(crate) fn tier(&self) -> PathBuf {
         self.host.dir().join("tier")
     }
 
-    pub(super) fn send(&self, method: &str, path: &str, body: &[u8], content_type: Option<&str>) -> Response {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &[u8], content_type: Option<&str>) -> Response {
         let timeout = Duration::from_secs(120);
         self.host.send(&Request { method, path, content_type, body, timeout }).unwrap()
     }
 
     /// A request that must be refused with this code, in the form that every error has.
-    pub(super) fn refused(&self, code: &str, method: &str, path: &str, body: &Value) -> Problem {
+    pub(crate) fn refused(&self, code: &str, method: &str, path: &str, body: &Value) -> Problem {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let response = self.send(method, path, text.as_bytes(), Some("application/json"));
         check(&response, code, &format!("{method} {path} {text:.200}"))
     }
 
     /// A request that must be answered.
-    pub(super) fn done<T: DeserializeOwned>(&self, method: &str, path: &str, body: &Value) -> T {
+    pub(crate) fn done<T: DeserializeOwned>(&self, method: &str, path: &str, body: &Value) -> T {
         let response = self.send(method, path, body.to_string().as_bytes(), Some("application/json"));
         assert!((200..300).contains(&response.status), "{method} {path}: {} {}", response.status, response.text());
         serde_json::from_slice(&response.body).unwrap()
     }
 
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         self.host.ask(path).unwrap()
     }
 
     /// A save of the only rank.
-    pub(super) fn begin(&self, run: &str, step: u64) -> Save {
+    pub(crate) fn begin(&self, run: &str, step: u64) -> Save {
         self.done("POST", "/v1/saves", &json!({ "run": run, "step": step, "rank": 0, "world_size": 1 }))
     }
 
-    pub(super) fn commit(&self, save: &Save) -> Committed {
+    pub(crate) fn commit(&self, save: &Save) -> Committed {
         self.done("POST", &format!("/v1/saves/{}/commit", save.save_id), &json!({}))
     }
 
     /// A whole small checkpoint.
-    pub(super) fn checkpoint(&self, run: &str, step: u64) -> Committed {
+    pub(crate) fn checkpoint(&self, run: &str, step: u64) -> Committed {
         let save = self.begin(run, step);
         fs::write(Path::new(&save.path).join("weights.bin"), [7; 1000]).unwrap();
         self.commit(&save)
     }
 
-    pub(super) fn upload(&self, component: &[u8]) -> Response {
+    pub(crate) fn upload(&self, component: &[u8]) -> Response {
         self.send("POST", "/v1/plugins", component, Some("application/wasm"))
     }
 
     /// Uploads a component that is one, and returns its digest.
-    pub(super) fn plugin(&self, component: &[u8]) -> String {
+    pub(crate) fn plugin(&self, component: &[u8]) -> String {
         let response = self.upload(component);
         assert_eq!(response.status, 201, "{}", response.text());
         response.json().unwrap()["digest"].as_str().unwrap().to_owned()
     }
 
     /// Installs a bot that is woken by every committed shard.
-    pub(super) fn install(&self, name: &str, plugin: &str) -> Bot {
+    pub(crate) fn install(&self, name: &str, plugin: &str) -> Bot {
         self.done("PUT", &format!("/v1/bots/{name}"), &on_shards(plugin))
     }
 
-    pub(super) fn bot(&self, name: &str) -> Bot {
+    pub(crate) fn bot(&self, name: &str) -> Bot {
         self.get(&format!("/v1/bots/{name}"))
     }
 
     /// Waits until a bot is as it should be.
-    pub(super) fn until_bot(&self, name: &str, what: &str, is: impl Fn(&Bot) -> bool) -> Bot {
+    pub(crate) fn until_bot(&self, name: &str, what: &str, is: impl Fn(&Bot) -> bool) -> Bot {
         wait::until(&format!("bot {name} to be {what}"), PATIENCE, || {
             let bot = self.bot(name);
             Ok(is(&bot).then_some(bot))
@@ -112,12 +112,25 @@ impl Site {
         .unwrap()
     }
 
-    pub(super) fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.get::<Page<Event>>("/v1/events?limit=1000").items
     }
 
+    /// The whole journal.
+    pub(crate) fn all_events(&self) -> Vec<Event> {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let after = events.last().map_or(0, |last| last.seq);
+            let page = self.get::<Page<Event>>(&format!("/v1/events?after={after}&limit=1000")).items;
+            if page.is_empty() {
+                return events;
+            }
+            events.extend(page);
+        }
+    }
+
     /// Nothing is left of what was refused: no save, no file of one, no half restore, no plugin on its way.
-    pub(super) fn leaves_nothing(&self) {
+    pub(crate) fn leaves_nothing(&self) {
         assert_eq!(self.get::<Page<Save>>("/v1/saves").items, []);
         for folder in ["staging", "trash", "restores", "quarantine"] {
             assert_eq!(names_in(&self.tier().join(folder)), BTreeSet::new(), "{folder}");
@@ -127,7 +140,7 @@ impl Site {
     }
 
     /// The host still does its work, from the save to the copy that a bot asked for.
-    pub(super) fn still_works(&self) {
+    pub(crate) fn still_works(&self) {
         let run = format!("well-{}", self.events().len());
         assert!(self.checkpoint(&run, 1).complete);
         wait::until("the copy of a checkpoint", PATIENCE, || {
@@ -140,19 +153,19 @@ impl Site {
     }
 
     /// The runs that the host knows.
-    pub(super) fn runs(&self) -> Vec<String> {
+    pub(crate) fn runs(&self) -> Vec<String> {
         self.get::<Page<tidegate_api::Run>>("/v1/runs").items.into_iter().map(|run| run.run).collect()
     }
 }
 
 /// A bot that sees everything and is woken by every committed shard.
-pub(super) fn on_shards(plugin: &str) -> Value {
+pub(crate) fn on_shards(plugin: &str) -> Value {
     json!({ "plugin": plugin, "settings": {}, "grants": { "read": ["*"], "prune": ["*"], "tiers": ["nvme"] },
         "triggers": { "events": ["shard-committed"] } })
 }
 
 /// The form that every error has.
-pub(super) fn check(response: &Response, code: &str, what: &str) -> Problem {
+pub(crate) fn check(response: &Response, code: &str, what: &str) -> Problem {
     let text = response.text();
     assert_eq!(
         response.content_type.as_deref(),
@@ -168,11 +181,12 @@ pub(super) fn check(response: &Response, code: &str, what: &str) -> Problem {
         "{what}"
     );
     assert!(!problem.title.is_empty() && !problem.detail.is_empty() && !problem.hint.is_empty(), "{what}: {text}");
-    assert!(problem.detail.len() < 2000 && !problem.detail.contains('\0'), "{what}: {text}");
+    // A bot's own words have 4096 bytes.
+    assert!(problem.detail.len() < 4200 && !problem.detail.contains('\0'), "{what}: {text}");
     problem
 }
 
-pub(super) fn names_in(folder: &Path) -> BTreeSet<String> {
+pub(crate) fn names_in(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
 }

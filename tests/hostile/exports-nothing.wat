@@ -1,0 +1,3 @@
+;; Has no exports: refused before it runs.
+;; ends: not uploaded: TG0021, export
+(component)
