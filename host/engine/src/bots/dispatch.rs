@@ -223,8 +223,13 @@ fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, mut letter: Let
         live.last_fault = Some(format!("event {}, parked: {fault}", letter.event.seq));
         live.ledger.add(&evaluated.group.ledger);
         drop(live);
-        let name = bot.record.name.clone();
-        return host.0.store.index().write(move |tx| letters::put(tx, &name, &letter));
+        let (name, installed) = (bot.record.name.clone(), bot.record.installed);
+        return host.0.store.index().write(move |tx| {
+            // Not of a bot that was removed or changed meanwhile: its letters are gone, or the next version's.
+            let record: Option<Record> = tx.get(Space::Bots, name.as_str().as_bytes())?;
+            let ours = record.is_some_and(|record| record.installed == installed);
+            if ours { letters::put(tx, &name, &letter) } else { Ok(()) }
+        });
     }
     let group = Group { delta: evaluated.group, letter: Some(letter.event.seq), handled: 1, ..Group::default() };
     write(host, bot, group).map(drop)

@@ -161,20 +161,22 @@ impl Host {
     pub async fn install(&self, name: BotName, spec: BotSpec, change: Change) -> Result<BotInfo> {
         self.check_running()?;
         let _one = self.0.bots.changing.lock().await;
-        let running = self.0.bots.get(&name);
-        if let Some(same) = &running
+        // What the index says counts: what is at work may have been put into quarantine or back since it was begun.
+        let written: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
+        if let Some(same) = &written
             && change != Change::Beside
-            && same.record.quarantined.is_none()
-            && same.record.version.spec(&name)? == spec
+            && same.quarantined.is_none()
+            && same.version.spec(&name)? == spec
+            && self.0.bots.get(&name).is_some()
         {
             return self.bot(&name).await;
         }
         let plugin = self.check(&name, &spec).await?;
         let version = Version::of(&spec);
-        match (change, running) {
+        match (change, written) {
             (Change::Beside, None) => Err(unknown(&name)),
             (Change::Beside, Some(_)) => self.set_candidate(&name, Some(version)).await,
-            (Change::Swap { probation }, Some(old)) => self.swap(old, plugin, version, probation).await,
+            (Change::Swap { probation }, Some(_)) => self.swap(&name, plugin, version, probation).await,
             (Change::Swap { .. }, None) => {
                 let (bot, taken) = (name.clone(), Taken::default());
                 let write = move |tx: &mut Tx<'_>| write_installed(tx, &bot, version, taken);
@@ -183,91 +185,6 @@ impl Host {
                 self.bot(&name).await
             }
         }
-    }
-
-    /// Lets a version take over. Whatever happens, one of the two is at work when this returns.
-    async fn swap(&self, old: Arc<Running>, plugin: Plugin, version: Version, probation: u64) -> Result<BotInfo> {
-        let name = old.record.name.clone();
-        let swapped = async {
-            self.still(&old).await?;
-            // A version that stood still in quarantine is none to go back to.
-            let probation = if old.record.quarantined.is_some() { 0 } else { probation };
-            let taken = self.take_over(&name, &plugin, &version, &old.record.version, probation).await?;
-            let bot = name.clone();
-            let write = move |tx: &mut Tx<'_>| write_installed(tx, &bot, version, taken);
-            self.0.store.index().write_async(write).await
-        };
-        let swapped = swapped.await;
-        self.put_to_work_as_written(&name).await?;
-        swapped?;
-        self.bot(&name).await
-    }
-
-    /// Starts or ends a comparison.
-    async fn set_candidate(&self, name: &BotName, candidate: Option<Version>) -> Result<BotInfo> {
-        let running = self.0.bots.get(name).ok_or_else(|| unknown(name))?;
-        self.still(&running).await?;
-        let bot = name.clone();
-        let set = move |tx: &mut Tx<'_>| {
-            let found: Option<Record> = tx.get(Space::Bots, bot.as_str().as_bytes())?;
-            let mut record = found.ok_or_else(|| unknown(&bot))?;
-            record.candidate = candidate;
-            Ok::<_, Error>(tx.put(Space::Bots, bot.as_str().as_bytes(), &record)?)
-        };
-        let set = self.0.store.index().write_async(set).await;
-        self.put_to_work_as_written(name).await?;
-        set?;
-        self.bot(name).await
-    }
-
-    /// Lets the version that was compared take over.
-    ///
-    /// # Errors
-    /// [`Code::NoCandidate`], and those of [`Host::install`].
-    pub async fn promote(&self, name: &BotName, probation: u64) -> Result<BotInfo> {
-        let spec = self.candidate_of(name)?.spec(name)?;
-        self.install(name.clone(), spec, Change::Swap { probation }).await
-    }
-
-    /// Ends a comparison: the version at work stays.
-    ///
-    /// # Errors
-    /// [`Code::UnknownBot`], [`Code::NoCandidate`].
-    pub async fn abandon(&self, name: &BotName) -> Result<BotInfo> {
-        let _one = self.0.bots.changing.lock().await;
-        self.candidate_of(name)?;
-        self.set_candidate(name, None).await
-    }
-
-    fn candidate_of(&self, name: &BotName) -> Result<Version> {
-        let record: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
-        let none = || Error::new(Code::NoCandidate, format!("no other version runs beside bot {name}"));
-        record.ok_or_else(|| unknown(name))?.candidate.ok_or_else(none)
-    }
-
-    /// Puts the version before this one back, while this one has not proven itself.
-    ///
-    /// # Errors
-    /// [`Code::UnknownBot`]; [`Code::NoCandidate`] if there is nothing to go back to any more.
-    pub async fn roll_back(&self, name: &BotName) -> Result<BotInfo> {
-        let _one = self.0.bots.changing.lock().await;
-        let running = self.0.bots.get(name).ok_or_else(|| unknown(name))?;
-        self.still(&running).await?;
-        let (host, bot) = (self.clone(), name.clone());
-        let back = blocking(move || {
-            let way = host.way_back(&bot)?;
-            let write = move |tx: &mut Tx<'_>| {
-                let found: Option<Record> = tx.get(Space::Bots, bot.as_str().as_bytes())?;
-                let mut record = found.ok_or_else(|| unknown(&bot))?;
-                let at = record.cursor;
-                swap::go_back(tx, &mut record, at, "the operator wanted it".into(), way)
-            };
-            host.0.store.index().write(write)
-        });
-        let back = back.await;
-        self.put_to_work_as_written(name).await?;
-        back?;
-        self.bot(name).await
     }
 
     /// Removes a bot with its state, its parked events and the times it would be woken at. Jobs that it asked for go on.
@@ -392,7 +309,7 @@ pub(crate) fn slowest_cursor(view: &View) -> Result<Option<Seq>> {
 }
 
 /// A new bot begins with the event of its own installation; a changed one goes on from its cursor.
-fn write_installed(tx: &mut Tx<'_>, name: &BotName, version: Version, taken: Taken) -> Result<()> {
+pub(super) fn write_installed(tx: &mut Tx<'_>, name: &BotName, version: Version, taken: Taken) -> Result<()> {
     let key = name.as_str().as_bytes().to_vec();
     let before: Option<Record> = tx.get(Space::Bots, &key)?;
     if before.is_none() && tx.count(Space::Bots, MOST)? >= MOST {

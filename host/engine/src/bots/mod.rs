@@ -16,6 +16,7 @@ mod record;
 mod registry;
 mod swap;
 mod trial;
+mod versions;
 mod wakes;
 
 use std::collections::BTreeMap;

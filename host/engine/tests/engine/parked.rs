@@ -103,3 +103,12 @@ async fn a_parked_event_can_be_thrown_away_and_goes_with_its_bot() {
     fixture.install("bot", bot(false), pin_grants(), &[]).await;
     assert!(fixture.host.letters(&name).await.unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_in_quarantine_that_is_installed_again_as_it_is_tries_once_more() {
+    let fixture = quarantined().await;
+    let first = fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    fixture.install("bot", bot(true), pin_grants(), &["shard-committed"]).await;
+    fixture.event(|event| event.kind.name() == "bot-quarantined" && event.seq > first.seq).await;
+    assert_eq!(fixture.host.letters(&"bot".parse().unwrap()).await.unwrap().len(), 1);
+}
