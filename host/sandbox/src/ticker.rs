@@ -49,8 +49,8 @@ impl Ticker {
         Ok(Self { shared, thread: thread.thread().clone() })
     }
 
-    /// Ticks from now until so much time has passed: it has with the last of them, and had not a whole tick before. To be
-    /// asked while one [has entered](Self::enter).
+    /// Ticks from now until so much time has passed: the last of them comes at most a tenth of a tick early, and less than a
+    /// tick late. To be asked while one [has entered](Self::enter).
     pub(crate) fn until(&self, wait: Duration) -> u64 {
         let shared = &*self.shared;
         let tick = nanos(shared.tick);
@@ -59,7 +59,7 @@ impl Ticker {
             true => tick,
             false => shared.next.load(SeqCst).saturating_sub(shared.now()),
         };
-        ticks(nanos(wait), due, tick)
+        ticks(nanos(wait).saturating_sub(tick / 10), due, tick)
     }
 
     /// The same as something to look at.

@@ -141,9 +141,9 @@ fn idle_bots(args: &Args) -> Result<(f64, String)> {
         let spec = host.bot(&"counter".parse()?).await?.spec;
         // What one bot after the other needs once, such as threads, is there before it is counted.
         install(&host, "warm", 20, &spec).await?;
-        let before = resident()?;
+        let before = settled().await?;
         install(&host, "idle", IDLE, &spec).await?;
-        let after = resident()?;
+        let after = settled().await?;
         host.drain().await;
         drop(store);
         anyhow::Ok((before, after))
@@ -169,6 +169,12 @@ async fn install(host: &tidegate_engine::Host, name: &str, bots: u64, spec: &tid
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Resident memory once the threads that have nothing to do any more have ended.
+async fn settled() -> Result<u64> {
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    resident()
 }
 
 /// Resident memory of this process.

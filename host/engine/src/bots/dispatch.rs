@@ -24,6 +24,8 @@ use crate::{Error, Host, Result, error::blocking};
 
 /// Events in one group.
 const GROUP: usize = 512;
+/// After so long a group ends with the event that it is at: others want their turn, and what was decided is to be done.
+const LONGEST: Duration = Duration::from_millis(500);
 /// Events that do not concern a bot before its cursor is written again. A host that dies passes over them once more.
 const PASSED: u64 = 4096;
 /// Tries of one event before the quarantine.
@@ -61,7 +63,10 @@ async fn work(host: &Host, bot: &Arc<Running>) {
             more = async { head.wait_for(|head| *head > cursor).await.is_ok() } => if !more { return },
         }
         let (at_work, handler) = (host.clone(), bot.clone());
+        // Never closed. Held until the group is written.
+        let turn = host.0.bots.turns.acquire().await;
         let step = blocking(move || handle_group(&at_work, &handler, cursor, written)).await;
+        drop(turn);
         if let Ok((at, ..)) = &step {
             bot.live().cursor = *at;
         }
@@ -105,8 +110,10 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
     let events = view.events(cursor, GROUP)?;
     let mut group = Group { cursor, ..Group::default() };
     let mut ended = Ended::Even;
+    let until = host.0.clock.monotonic().saturating_add(LONGEST);
     for event in &events {
-        if bot.stop.is_cancelled() {
+        let late = group.handled > 0 && host.0.clock.monotonic() > until;
+        if bot.stop.is_cancelled() || late {
             break;
         }
         if let Some(fault) = take(host, bot, &view, event, &mut group)? {

@@ -5,7 +5,7 @@ use std::{
 
 use tidegate_core::{BotName, Decision, Digest, Ledger, Seq};
 use tidegate_sandbox::{LogLine, Plugin};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{PluginInfo, bucket::Bucket, candidate::Candidate, evaluate::Handler, ground::Ground, record::Record};
@@ -16,6 +16,8 @@ const LINES: usize = 64;
 const DECISIONS: usize = 256;
 /// Compiled components that are kept.
 const COMPILED: usize = 64;
+/// As many as may run at once in the sandbox.
+const TURNS: usize = 64;
 /// Bots that wait to be put to work again; each is there once at most.
 const RESTARTS: usize = 1024;
 
@@ -95,6 +97,8 @@ pub(crate) struct Bots {
     pub(super) described: Mutex<BTreeMap<Digest, PluginInfo>>,
     /// A time to wake a bot at was written.
     pub(super) wakes_changed: Notify,
+    /// Bots that read the journal at once: an event that a thousand wait for must not start a thousand threads.
+    pub(super) turns: Semaphore,
     /// Installing and removing go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
     /// Bots whose records say something else than what is at work.
@@ -110,6 +114,7 @@ impl Default for Bots {
             compiled: Mutex::default(),
             described: Mutex::default(),
             wakes_changed: Notify::new(),
+            turns: Semaphore::new(TURNS),
             changing: tokio::sync::Mutex::new(()),
             restarts,
             to_restart: Mutex::new(Some(to_restart)),
