@@ -239,7 +239,7 @@ pub struct Bot {
     pub triggers: Value,
     /// How far its decisions are carried out: `"enforce"`, `"shadow"` or `{"canary":{"percent":10}}`.
     pub mode: Value,
-    /// `running` or `quarantined`.
+    /// `running`, `quarantined`, or `stopped` if it could not be put to work: `last_fault` says why.
     pub state: String,
     /// The event that it stands before in quarantine; `skip` goes past it.
     pub parked: Option<u64>,

@@ -27,7 +27,15 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
     let (store, recovered) = opened.context("the NVMe tier could not be opened")?;
     tracing::info!(?recovered, "the tier is open");
     let target = target(&config.object).context("the object target can't be used")?;
-    let sandbox = Sandbox::new(sandbox(config)).context("the sandbox could not be made")?;
+    let sandbox = match Sandbox::new(sandbox(config)) {
+        // Only a cache: bots are compiled at each start then, and nothing else waits for it to be mended.
+        Err(error @ tidegate_sandbox::Error::Cache(..)) => {
+            tracing::warn!(%error, "compiled components are not kept; remove what stands in the way, and restart");
+            Sandbox::new(tidegate_sandbox::Options { cache: None, ..sandbox(config) })
+        }
+        made => made,
+    };
+    let sandbox = sandbox.context("the sandbox could not be made")?;
     let options = Options {
         name: config.host.name.clone(),
         plugins: config.plugins_path(),

@@ -19,8 +19,9 @@ use crate::Host;
 
 /// Runs in one answer.
 const RUNS: usize = 256;
-/// Effects of one event that are recorded for people; more are carried out and not shown.
-const RECORDED: usize = 1024;
+/// Effects of one event that are recorded for people, and bytes of their texts; more are carried out and not shown.
+const RECORDED: usize = 256;
+const RECORDED_BYTES: usize = 32 << 10;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub(super) struct EventCalls {
     pub(super) own: Delta,
     /// What it asked, where somebody wants to see it.
     pub(super) asked: Option<Vec<Asked>>,
+    /// Bytes of texts in that.
+    recorded: usize,
     /// Log lines that are kept.
     pub(super) lines: usize,
     deadline: Deadline,
@@ -66,7 +69,7 @@ impl EventCalls {
         group: Delta,
     ) -> Self {
         let (own, random, deadline) = (Delta::default(), None, Deadline::never());
-        Self { host, who, view, event, ground, group, own, asked: None, lines: 64, deadline, random }
+        Self { host, who, view, event, ground, group, own, asked: None, recorded: 0, lines: 64, deadline, random }
     }
 
     fn check_read(&self, run: &RunName) -> Result<(), Refusal> {
@@ -171,6 +174,23 @@ impl EventCalls {
         Ok(id)
     }
 
+    /// How far a job of this bot is, as of the event, and which run it is about. Of one that was only recorded nothing is
+    /// known but in its own handler: there is no job of it.
+    fn job(&self, effect: &EffectId) -> Result<Option<(JobState, RunName)>, Refusal> {
+        let own = self.own.effects.iter();
+        let mut fresh = self.group.effects.iter().filter(|it| it.real).chain(own);
+        let found = match fresh.find(|it| it.id == *effect) {
+            Some(it) => it.effect.kind.is_job().then(|| (JobState::Queued, it.effect.run.clone())),
+            None => {
+                let job: Option<Job> = self.view.get(Space::Jobs, effect.as_str().as_bytes()).map_err(unavailable)?;
+                let own = job.filter(|job| job.by == self.who.name.as_str());
+                own.and_then(|job| job.as_of(self.event.seq).map(|state| (state, job.effect.run)))
+            }
+        };
+        let called_off = self.group.cancels.iter().chain(&self.own.cancels).any(|(id, ..)| id == effect);
+        Ok(found.map(|(state, run)| (if called_off && !state.ended() { JobState::Cancelled } else { state }, run)))
+    }
+
     /// Bytes that an effect moves or frees, as far as is known.
     fn bytes_of(&self, effect: &Effect) -> Result<u64, Refusal> {
         if !effect.kind.is_job() {
@@ -265,34 +285,32 @@ impl Calls for EventCalls {
             self.own.ledger.refuse(refusal);
         }
         if let Some(asked) = self.asked.as_mut().filter(|asked| asked.len() < RECORDED) {
-            asked.push(Asked { effect, answer: answer.clone() });
+            let said = answer.as_ref().err().map_or(0, |refusal| refusal.message.len());
+            self.recorded += effect.reason.len() + effect.run.as_str().len() + said;
+            if self.recorded <= RECORDED_BYTES {
+                asked.push(Asked { effect, answer: answer.clone() });
+            }
         }
         answer
     }
 
     fn status(&mut self, effect: EffectId) -> Result<Option<JobState>, Refusal> {
-        let fresh = self.group.effects.iter().chain(&self.own.effects).find(|it| it.id == effect);
-        let state = match fresh {
-            Some(accepted) => accepted.effect.kind.is_job().then_some(JobState::Queued),
-            None => {
-                let job: Option<Job> = self.view.get(Space::Jobs, effect.as_str().as_bytes()).map_err(unavailable)?;
-                job.filter(|job| job.by == self.who.name.as_str()).and_then(|job| job.as_of(self.event.seq))
-            }
-        };
-        let called_off = self.group.cancels.iter().chain(&self.own.cancels).any(|(id, _)| *id == effect);
-        Ok(state.map(|state| if called_off && !state.ended() { JobState::Cancelled } else { state }))
+        Ok(self.job(&effect)?.map(|(state, _)| state))
     }
 
     fn cancel(&mut self, effect: EffectId, reason: String) -> Result<(), Refusal> {
-        match self.status(effect.clone())? {
+        let real = match self.job(&effect)? {
             None => return Err(Refusal::new(Why::NotFound, format!("this bot has no job {effect}"))),
-            Some(state) if state.ended() => {
+            Some((state, _)) if state.ended() => {
                 return Err(Refusal::new(Why::Unnecessary, format!("job {effect} has ended")));
             }
-            Some(_) => {}
-        }
+            Some((_, run)) => self.who.mode.carries_out(&self.who.name, &run),
+        };
         self.spend_effect()?;
-        self.own.cancels.push((effect, reason));
+        if !real {
+            self.own.ledger.shadowed += 1;
+        }
+        self.own.cancels.push((effect, reason, real));
         Ok(())
     }
 

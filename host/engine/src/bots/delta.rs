@@ -11,8 +11,8 @@ use super::wakes::Wake;
 pub(super) struct Delta {
     /// Effects to be carried out.
     pub(super) effects: Vec<Accepted>,
-    /// Effects to be called off, and why.
-    pub(super) cancels: Vec<(EffectId, String)>,
+    /// Effects to be called off, and why; and whether that is carried out, or only recorded.
+    pub(super) cancels: Vec<(EffectId, String, bool)>,
     /// The bot's state by key; none means removed.
     pub(super) state: BTreeMap<String, Option<Vec<u8>>>,
     /// Bytes that the state grew by, or shrank.

@@ -108,7 +108,7 @@ async fn work(host: &Host, bot: &Arc<Running>) {
 fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> Result<(u64, u64, Ended)> {
     let view = Arc::new(host.0.store.index().view());
     let events = view.events(cursor, GROUP)?;
-    let mut group = Group { cursor, ..Group::default() };
+    let mut group = Group { from: written, cursor, ..Group::default() };
     let mut ended = Ended::Even;
     let until = host.0.clock.monotonic().saturating_add(LONGEST);
     for event in &events {
@@ -265,6 +265,7 @@ async fn give_up(host: &Host, bot: &Arc<Running>, cursor: u64, event: Event, fau
     };
     let restart = host.0.store.index().write_async(stand_still).await?;
     if restart {
+        tracing::warn!(bot = %bot.record.name, "a new version failed in its first events: the one before is put back");
         host.restart_bot(bot.record.name.clone());
     }
     Ok(())

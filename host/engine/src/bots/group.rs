@@ -17,6 +17,8 @@ use crate::{Error, Result, catalog, jobs};
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) delta: Delta,
+    /// The cursor that is written when the group begins: nobody else may have moved it when the group is written.
+    pub(super) from: Seq,
     /// The last event dealt with.
     pub(super) cursor: Seq,
     /// Events that a handler ran for.
@@ -52,7 +54,8 @@ impl Group {
     pub(super) fn write(self, tx: &mut Tx<'_>, bot: &Record) -> Result<Option<Written>> {
         let key = bot.name.as_str().as_bytes();
         let Some(mut record) = tx.get::<Record>(Space::Bots, key)? else { return Ok(None) };
-        if record.installed != bot.installed || record.quarantined.is_some() {
+        let moved = self.letter.is_none() && record.cursor != self.from;
+        if record.installed != bot.installed || record.quarantined.is_some() || moved {
             return Ok(None);
         }
         let (now, mut jobs, mut cancelled) = (tx.now(), Vec::new(), Vec::new());
@@ -61,7 +64,7 @@ impl Group {
                 jobs.push(job);
             }
         }
-        for (id, why) in self.delta.cancels {
+        for (id, why, _) in self.delta.cancels.into_iter().filter(|(.., real)| *real) {
             let found = tx.get::<Job>(Space::Jobs, id.as_str().as_bytes())?;
             if let Some(job) = found.filter(|job| job.by == bot.name.as_str())
                 && jobs::call_off(tx, job, format!("called off by bot {}: {why}", bot.name))?

@@ -72,8 +72,12 @@ impl Host {
         Ok(())
     }
 
-    /// Puts a bot to work as the index has it.
+    /// Puts a bot to work as the index has it, once whatever was at work of it has ended: two at once would handle the same
+    /// events.
     pub(super) async fn put_to_work_as_written(&self, name: &BotName) -> Result<()> {
+        if let Some(running) = self.0.bots.get(name) {
+            self.still(&running).await?;
+        }
         match self.0.store.index().view().get::<Record>(Space::Bots, name.as_str().as_bytes())? {
             Some(record) => self.put_to_work(record).await,
             None => Ok(()),
@@ -81,8 +85,16 @@ impl Host {
     }
 
     async fn put_to_work(&self, record: Record) -> Result<()> {
-        let host = self.clone();
-        let running = blocking(move || host.ready(record)).await?;
+        let (host, name) = (self.clone(), record.name.clone());
+        let running = match blocking(move || host.ready(record)).await {
+            Ok(running) => running,
+            Err(error) => {
+                self.0.bots.remove(&name);
+                self.0.bots.stopped().insert(name, error.to_string());
+                return Err(error);
+            }
+        };
+        self.0.bots.stopped().remove(&name);
         let bot = Arc::new(running);
         self.0.bots.replace(bot.clone());
         if bot.record.quarantined.is_none() && !self.0.stopping.is_cancelled() {
@@ -193,6 +205,10 @@ impl Host {
     /// [`Code::UnknownBot`].
     pub async fn uninstall(&self, name: &BotName) -> Result<()> {
         let _one = self.0.bots.changing.lock().await;
+        // What it is at may still write what would then stay behind.
+        if let Some(running) = self.0.bots.get(name) {
+            self.still(&running).await?;
+        }
         let (host, bot) = (self.clone(), name.clone());
         let read = move || {
             let view = host.0.store.index().view();
@@ -212,6 +228,7 @@ impl Host {
         };
         self.0.store.index().write_async(remove).await?;
         self.0.bots.remove(name);
+        self.0.bots.stopped().remove(name);
         Ok(())
     }
 
@@ -267,7 +284,8 @@ impl Host {
             name: record.name.clone(),
             spec: record.version.spec(&record.name)?,
             quarantined: record.quarantined.clone(),
-            parked: record.parked,
+            stopped: self.0.bots.stopped().get(&record.name).cloned(),
+            parked: record.parked.filter(|_| record.quarantined.is_some()),
             previous,
             candidate,
             metrics: record.metrics.clone(),
@@ -275,7 +293,7 @@ impl Host {
             cursor,
             lag: head.saturating_sub(cursor),
             ledger: live.as_ref().map(|live| live.ledger.clone()).unwrap_or_default(),
-            last_fault: live.as_ref().and_then(|live| live.last_fault.clone()),
+            last_fault: live.as_ref().and_then(|live| live.last_fault.clone()).or_else(|| record.put_back.clone()),
             log: live.as_ref().map(|live| live.log.iter().cloned().collect()).unwrap_or_default(),
         })
     }
@@ -329,11 +347,13 @@ pub(super) fn write_installed(tx: &mut Tx<'_>, name: &BotName, version: Version,
             metrics: Default::default(),
             spent: Spent::default(),
             previous: None,
+            put_back: None,
             candidate: None,
         },
         Some(mut record) => {
             let old = std::mem::replace(&mut record.version, version);
             (record.installed, record.quarantined, record.candidate) = (installed, None, None);
+            record.put_back = None;
             taken.write(tx, &mut record, old);
             record
         }

@@ -57,6 +57,8 @@ pub struct BotInfo {
     pub spec: BotSpec,
     /// Why it stands still, if it does.
     pub quarantined: Option<String>,
+    /// Why it could not be put to work, if so; it is tried again when its component is uploaded, or it is resumed.
+    pub stopped: Option<String>,
     /// The event that it stands before in quarantine, and which is parked.
     pub parked: Option<Seq>,
     /// The component that is put back if this one fails, and events that this one has yet to handle well until it is settled.

@@ -7,11 +7,16 @@ use super::{BotInfo, install::unknown, letters, letters::Letter, record::Record}
 use crate::{Error, Host, Result, error::blocking};
 
 impl Host {
-    /// Lets a bot in quarantine try the event again that it stands at.
+    /// Lets a bot in quarantine try the event again that it stands at; puts one to work that could not be.
     ///
     /// # Errors
     /// [`Code::UnknownBot`]; [`Code::Ended`] if it is not in quarantine.
     pub async fn resume(&self, name: &BotName) -> Result<BotInfo> {
+        if self.0.bots.stopped().contains_key(name) {
+            let _one = self.0.bots.changing.lock().await;
+            self.put_to_work_as_written(name).await?;
+            return self.bot(name).await;
+        }
         self.release(name, false).await
     }
 

@@ -38,6 +38,14 @@ impl Host {
     /// # Errors
     /// [`Code::BadComponent`] with what is wrong.
     pub async fn add_plugin(&self, component: Bytes) -> Result<PluginInfo> {
+        let added = self.keep_plugin(component).await?;
+        // Those that wait for it.
+        let waiting: Vec<_> = self.0.bots.stopped().keys().cloned().collect();
+        waiting.into_iter().for_each(|name| self.restart_bot(name));
+        Ok(added)
+    }
+
+    async fn keep_plugin(&self, component: Bytes) -> Result<PluginInfo> {
         let host = self.clone();
         blocking(move || {
             let dir = &host.0.options.plugins;

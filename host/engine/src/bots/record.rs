@@ -43,6 +43,9 @@ pub(super) struct Record {
     /// What was at work before this version, while this one has not proven itself.
     #[serde(default)]
     pub(super) previous: Option<Previous>,
+    /// Why the version before was put back, if that is how this one came to work.
+    #[serde(default)]
+    pub(super) put_back: Option<String>,
     /// A version that runs beside this one for comparison, and has no effects.
     #[serde(default)]
     pub(super) candidate: Option<Version>,
@@ -143,6 +146,7 @@ mod tests {
             metrics: BTreeMap::new(),
             spent: Spent::default(),
             previous,
+            put_back: None,
             candidate: None,
         };
         assert!(!record.prove(4) && record.previous.is_some());

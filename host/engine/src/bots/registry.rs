@@ -99,6 +99,10 @@ pub(crate) struct Bots {
     pub(super) wakes_changed: Notify,
     /// Bots that read the journal at once: an event that a thousand wait for must not start a thousand threads.
     pub(super) turns: Semaphore,
+    /// Bots that could not be put to work, and why.
+    stopped: Mutex<BTreeMap<BotName, String>>,
+    /// Held by the one trial that is under way.
+    pub(super) trials: tokio::sync::Mutex<()>,
     /// Installing and removing go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
     /// Bots whose records say something else than what is at work.
@@ -115,6 +119,8 @@ impl Default for Bots {
             described: Mutex::default(),
             wakes_changed: Notify::new(),
             turns: Semaphore::new(TURNS),
+            stopped: Mutex::default(),
+            trials: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
             restarts,
             to_restart: Mutex::new(Some(to_restart)),
@@ -125,6 +131,10 @@ impl Default for Bots {
 impl Bots {
     fn running(&self) -> MutexGuard<'_, BTreeMap<BotName, Arc<Running>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stopped(&self) -> MutexGuard<'_, BTreeMap<BotName, String>> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A component that was compiled before.

@@ -175,6 +175,7 @@ pub(super) fn go_back(tx: &mut Tx<'_>, record: &mut Record, at: Seq, fault: Stri
     }
     way.kept.keys().for_each(|key| tx.put_bytes(Space::State, &kept_key(&name, key), None));
     let (from, to, bot) = (record.version.plugin, previous.version.plugin, name.clone());
+    record.put_back = Some(format!("component {from} was put back at event {at}: {fault}"));
     record.version = previous.version;
     record.quarantined = None;
     tx.append(EventKind::BotRolledBack { bot, from, to, at, fault })?;
@@ -192,10 +193,16 @@ impl Host {
     /// Stops a version between two groups, and waits until nothing more of it is written.
     ///
     /// # Errors
-    /// [`Code::Busy`] if it does not end in time. It has been told to stop: put it to work again.
+    /// [`Code::Busy`] if it does not end in time. It has been told to stop, and is put to work again when it has.
     pub(super) async fn still(&self, bot: &Arc<Running>) -> Result<()> {
         bot.stop.cancel();
         if tokio::time::timeout(PATIENCE, bot.ended.cancelled()).await.is_err() {
+            // It goes on as its record says once it has ended.
+            let (host, stuck) = (self.clone(), bot.clone());
+            self.spawn(async move {
+                stuck.ended.cancelled().await;
+                host.restart_bot(stuck.record.name.clone());
+            });
             return Err(Error::new(Code::Busy, format!("bot {} did not end what it is at", bot.record.name)));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What a bot would have decided about facts that are recorded, had it been there: nothing is done.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tidegate_core::{BotName, Code, Decision, Seq};
 
@@ -16,6 +16,8 @@ use crate::{Error, Host, Result, error::blocking};
 
 /// Events that one trial looks at.
 const EVENTS: usize = 10_000;
+/// After so long a trial returns what it has.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Decisions that one trial returns.
 const DECISIONS: usize = 1_000;
 
@@ -44,6 +46,10 @@ impl Host {
     /// As [`Host::install`].
     pub async fn try_out(&self, name: BotName, spec: BotSpec, after: Seq, limit: usize) -> Result<Trial> {
         self.check_running()?;
+        // One at a time, and not for long: live bots need the places in the sandbox.
+        let _turn = self.0.bots.trials.try_lock().map_err(|_| {
+            Error::new(Code::TooMany, "another trial is under way: try again when it has ended, within half a minute")
+        })?;
         let host = self.clone();
         blocking(move || host.try_out_now(&name, &spec, after, limit.min(DECISIONS))).await
     }
@@ -60,8 +66,10 @@ impl Host {
         let how = How { record: true, lines: 64 };
         let events = view.events(after, EVENTS)?;
         let mut trial = Trial { decisions: Vec::new(), handled: 0, through: after, end: events.len() < EVENTS };
+        let until = self.0.clock.monotonic().saturating_add(LONGEST);
         for event in &events {
-            if trial.decisions.len() >= limit || self.0.stopping.is_cancelled() {
+            let late = self.0.clock.monotonic() > until;
+            if trial.decisions.len() >= limit || self.0.stopping.is_cancelled() || late {
                 trial.end = false;
                 break;
             }

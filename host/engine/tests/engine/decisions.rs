@@ -170,3 +170,19 @@ async fn a_bot_calls_off_what_it_asked_for_and_is_told_how_it_ended() {
     fixture.caught_up("bot").await;
     assert!(fixture.host.bot_state(&"bot".parse().unwrap(), "k").unwrap().is_some(), "it saw its copy open: {told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_in_shadow_calls_nothing_off_either() {
+    let fixture = Fixture::new().await;
+    let events = ["shard-committed", "checkpoint-sealed"];
+    let spec = install(&fixture, changes_its_mind(), replicate_grants(), &events, Mode::Enforce).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    fixture.sealed(1).await;
+    fixture.caught_up("bot").await;
+    let shadow = BotSpec { mode: Mode::Shadow, ..spec };
+    fixture.host.install("bot".parse().unwrap(), shadow, Change::default()).await.unwrap();
+    fixture.commit(2, 0, 1, &[("a", b"x")]).await;
+    fixture.caught_up("bot").await;
+    assert!(fixture.host.bot_state(&"bot".parse().unwrap(), "k").unwrap().is_some(), "it asked for it");
+    assert!(!fixture.host.jobs(None, 9).await.unwrap()[0].job.state.ended(), "and it goes on");
+}

@@ -112,3 +112,26 @@ async fn a_bot_in_quarantine_that_is_installed_again_as_it_is_tries_once_more() 
     fixture.event(|event| event.kind.name() == "bot-quarantined" && event.seq > first.seq).await;
     assert_eq!(fixture.host.letters(&"bot".parse().unwrap()).await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_whose_component_is_gone_is_said_to_be_stopped_and_goes_on_when_it_is_back() {
+    let fixture = Fixture::new().await;
+    let component = bot(false);
+    fixture.install("bot", component.clone(), pin_grants(), &["shard-committed"]).await;
+    let fixture = fixture
+        .restart(|dir| {
+            let kept = std::fs::read_dir(dir.join("plugins")).unwrap();
+            kept.for_each(|entry| std::fs::remove_file(entry.unwrap().path()).unwrap());
+        })
+        .await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    let stopped = fixture.bot("bot").await;
+    assert!(stopped.stopped.unwrap().contains("was not uploaded") && stopped.lag > 0);
+    assert!(fixture.host.resume(&"bot".parse().unwrap()).await.is_err(), "it is still gone");
+    fixture.host.add_plugin(component.into()).await.unwrap();
+    while fixture.bot("bot").await.stopped.is_some() {
+        tokio::task::yield_now().await;
+    }
+    fixture.caught_up("bot").await;
+    assert!(fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.pinned());
+}

@@ -42,7 +42,12 @@ pub(super) fn show(bot: BotInfo) -> Bot {
         grants: json(&bot.spec.grants),
         triggers: json(&bot.spec.triggers),
         mode: json(bot.spec.mode),
-        state: if bot.quarantined.is_some() { "quarantined" } else { "running" }.to_owned(),
+        state: match (&bot.quarantined, &bot.stopped) {
+            (Some(_), _) => "quarantined",
+            (None, Some(_)) => "stopped",
+            (None, None) => "running",
+        }
+        .to_owned(),
         parked: bot.parked,
         previous: bot.previous.map(|(plugin, events_left)| Previous { plugin: plugin.to_string(), events_left }),
         candidate: bot.candidate.map(|(spec, comparison)| candidate(spec, comparison)),
@@ -54,7 +59,7 @@ pub(super) fn show(bot: BotInfo) -> Bot {
         effects: ledger.effects(),
         faults: ledger.faults,
         ledger: account(ledger),
-        last_fault: bot.quarantined.or(bot.last_fault),
+        last_fault: bot.quarantined.or(bot.stopped).or(bot.last_fault),
         log: bot.log,
     }
 }
@@ -104,6 +109,11 @@ pub(super) fn part<T: DeserializeOwned + Default>(name: &str, value: Value) -> R
     })
 }
 
+/// No settings at all are none of them.
+pub(super) fn settings(given: Value) -> Value {
+    if given.is_null() { serde_json::json!({}) } else { given }
+}
+
 fn read(spec: BotSpec) -> Result<(tidegate_engine::BotSpec, Change), Failure> {
     let plugin = spec.plugin.parse().map_err(|error| Failure::bad_request(format!("field `plugin`: {error}")))?;
     let grants: Grants = part("grants", spec.grants)?;
@@ -113,7 +123,7 @@ fn read(spec: BotSpec) -> Result<(tidegate_engine::BotSpec, Change), Failure> {
         true => Change::Beside,
         false => Change::Swap { probation: spec.probation.unwrap_or(PROBATION) },
     };
-    Ok((tidegate_engine::BotSpec { plugin, settings: spec.settings, grants, triggers, mode }, change))
+    Ok((tidegate_engine::BotSpec { plugin, settings: settings(spec.settings), grants, triggers, mode }, change))
 }
 
 /// The installed bots.

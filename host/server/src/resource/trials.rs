@@ -5,7 +5,7 @@ use tidegate_api::{Asked, Decision, Trial, TrialRequest, Wake};
 use tidegate_core::Mode;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::bots::{json, part};
+use super::bots::{json, part, settings};
 use crate::{
     app::App,
     http::{Failure, Json, Problems, rfc3339},
@@ -33,8 +33,9 @@ pub(super) fn decision(it: tidegate_core::Decision) -> Decision {
 }
 
 /// What a bot would have decided about the facts of the journal, had it been there: nothing is done, and nothing is kept.
-/// Effects are judged against the catalogue as it was at each event. Facts that are for a bot that was there (`started`,
-/// `woken`, `job-finished`) are left out.
+/// Effects are judged against the catalogue as it was at each event. Facts that are for one bot alone (`started`, `woken`,
+/// `job-finished`) reach only a trial under that bot's name. One trial at a time (429), for at most half a minute: what is
+/// left has `end` false.
 #[utoipa::path(post, operation_id = "trials_run", path = "/v1/trials", tag = "bots", request_body = TrialRequest,
     responses((status = 200, body = Trial, description = "What it would have decided"), Problems))]
 async fn run(State(app): State<App>, Json(asked): Json<TrialRequest>) -> Result<Answer<Trial>, Failure> {
@@ -46,7 +47,7 @@ async fn run(State(app): State<App>, Json(asked): Json<TrialRequest>) -> Result<
     }
     let spec = tidegate_engine::BotSpec {
         plugin,
-        settings: asked.settings,
+        settings: settings(asked.settings),
         grants: part("grants", asked.grants)?,
         triggers: part("triggers", asked.triggers)?,
         mode: Mode::Enforce,
