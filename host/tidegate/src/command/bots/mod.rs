@@ -1,6 +1,6 @@
 pub(super) mod decisions;
 
-use std::path::PathBuf;
+use std::{io::Read as _, path::PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -9,6 +9,8 @@ use tidegate_client::{
     Client,
     api::{Bot, BotSpec, Letter},
 };
+
+use tidegate_core::limits;
 
 use crate::{
     exit::Failure,
@@ -127,9 +129,26 @@ fn mode(text: &str) -> Result<Value, String> {
     }
 }
 
+/// Bytes of a file of JSON.
+const JSON_BYTES: usize = 1 << 20;
+
+/// A whole file, or whatever else can be read, of at most so many bytes: what has no end is not waited for.
+pub(super) fn read(path: &std::path::Path, most: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
+        return Err(std::io::Error::other(format!("it has more than the {most} bytes that are taken")));
+    }
+    Ok(bytes)
+}
+
 pub(super) fn json_value(text: &str) -> Result<Value, String> {
     let text = match text.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("can't read {file}: {error}"))?,
+        Some(file) => {
+            let bytes =
+                read(std::path::Path::new(file), JSON_BYTES).map_err(|error| format!("can't read {file}: {error}"))?;
+            String::from_utf8(bytes).map_err(|error| format!("{file}: {error}"))?
+        }
         None => text.to_owned(),
     };
     serde_json::from_str(&text).map_err(|error| format!("it is not JSON: {error}"))
@@ -196,7 +215,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
 
 /// Hands a component to the host, which compiles it before it answers. Returns its digest.
 pub(super) async fn upload(file: &std::path::Path, client: &Client, out: Out) -> Result<String, Failure> {
-    let component = std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
+    let component = read(file, limits::COMPONENT_BYTES).with_context(|| format!("can't read {}", file.display()))?;
     let uploading = format!("uploading {}, {}", file.display(), bytes(component.len() as u64));
     Ok(out.wait(uploading, client.add_plugin(component.into())).await?.digest)
 }

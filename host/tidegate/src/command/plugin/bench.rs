@@ -5,11 +5,12 @@ use serde::Serialize;
 use serde_json::Value;
 use tidegate_core::{
     Checkpoint, Effect, EffectId, Event, EventKind, JobState, Refusal, RunName, Shard, Step, Tier, Timestamp, Verdict,
+    limits,
 };
 use tidegate_sandbox::{Calls, MetricChange, Options, Sandbox, Usage};
 
 use crate::{
-    command::bots::json_value,
+    command::bots::{json_value, read},
     exit::Failure,
     show::{Out, Table, bytes},
 };
@@ -57,7 +58,7 @@ struct Cost {
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Result<(), Failure> {
-    let component = std::fs::read(&args.file).with_context(|| args.file.display().to_string())?;
+    let component = read(&args.file, limits::COMPONENT_BYTES).with_context(|| args.file.display().to_string())?;
     let sandbox = Sandbox::new(Options { instances: 1, ..Options::default() }).map_err(anyhow::Error::from)?;
     let refused = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", args.file.display()));
     let plugin = sandbox.load(&component).map_err(|error| refused(&error))?;
