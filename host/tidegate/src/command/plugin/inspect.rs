@@ -44,7 +44,8 @@ pub(super) fn look(file: &Path) -> Result<Inspected, Failure> {
             limits::COMPONENT_BYTES
         )));
     }
-    let component = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let component =
+        crate::command::bots::read(file, limits::COMPONENT_BYTES).with_context(|| file.display().to_string())?;
     let compiler = Compiler::Worker(compile_worker::worker());
     let options = Options { instances: 1, compiler, ..Options::default() };
     let sandbox = Sandbox::new(options).map_err(anyhow::Error::from)?;
