@@ -181,7 +181,7 @@ fn write(host: &Host, bot: &Arc<Running>, mut group: Group) -> Result<bool> {
     let wakes = !group.delta.wakes.is_empty();
     let record = bot.record.clone();
     let Some(written) = host.0.store.index().write(move |tx| group.write(tx, &record))? else { return Ok(false) };
-    let Written { jobs, cancelled, state_bytes, metrics, spent, settled } = written;
+    let Written { jobs, cancelled, state_bytes, metrics, spent } = written;
     jobs.into_iter().for_each(|job| host.0.queue.add(job));
     cancelled.iter().for_each(|id| host.0.queue.cancel(id));
     if wakes {
@@ -195,7 +195,6 @@ fn write(host: &Host, bot: &Arc<Running>, mut group: Group) -> Result<bool> {
     live.ground = Arc::new(super::ground::Ground { state_bytes, metrics, spent, apart: None });
     live.ledger.add(&ledger);
     live.record(decisions);
-    live.settled |= settled;
     Ok(true)
 }
 
@@ -235,7 +234,8 @@ fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, mut letter: Let
             // Not of a bot that was removed or changed meanwhile: its letters are gone, or the next version's.
             let record: Option<Record> = tx.get(Space::Bots, name.as_str().as_bytes())?;
             let ours = record.is_some_and(|record| record.installed == installed);
-            if ours { letters::put(tx, &name, &letter) } else { Ok(()) }
+            let there = letters::get(tx, &name, letter.event.seq).is_ok();
+            if ours && there { letters::put(tx, &name, &letter) } else { Ok(()) }
         });
     }
     let group = Group { delta: evaluated.group, letter: Some(letter.event.seq), handled: 1, ..Group::default() };

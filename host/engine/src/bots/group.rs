@@ -40,8 +40,6 @@ pub(super) struct Written {
     pub(super) state_bytes: u64,
     pub(super) metrics: BTreeMap<String, f64>,
     pub(super) spent: Spent,
-    /// The version that had taken over has proven itself with this.
-    pub(super) settled: bool,
 }
 
 pub(super) fn state_key(bot: &BotName, key: &str) -> Vec<u8> {
@@ -56,6 +54,10 @@ impl Group {
         let Some(mut record) = tx.get::<Record>(Space::Bots, key)? else { return Ok(None) };
         let moved = self.letter.is_none() && record.cursor != self.from;
         if record.installed != bot.installed || record.quarantined.is_some() || moved {
+            return Ok(None);
+        }
+        // Somebody may have thrown the parked event away since it was handed out.
+        if self.letter.is_some_and(|letter| !letters::get(tx, &bot.name, letter).is_ok_and(|it| it.replay)) {
             return Ok(None);
         }
         let (now, mut jobs, mut cancelled) = (tx.now(), Vec::new(), Vec::new());
@@ -90,10 +92,10 @@ impl Group {
         record.state_bytes = record.state_bytes.saturating_add_signed(self.delta.grown);
         record.metrics.extend(self.delta.metrics);
         record.spent = self.delta.spent.unwrap_or(record.spent);
-        let settled = record.prove(self.handled);
+        record.prove(self.handled);
         tx.put(Space::Bots, key, &record)?;
         let Record { state_bytes, metrics, spent, .. } = record;
-        Ok(Some(Written { jobs, cancelled, state_bytes, metrics, spent, settled }))
+        Ok(Some(Written { jobs, cancelled, state_bytes, metrics, spent }))
     }
 }
 

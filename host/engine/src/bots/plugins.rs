@@ -56,7 +56,9 @@ impl Host {
             }
             let digest = host.0.sandbox.load(&component).map_err(bad)?.digest();
             let to = path_of(dir, digest);
-            let temporary = to.with_extension("tmp");
+            // Each upload has its own: two of one component at once must not write into one another's.
+            let nth = host.0.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let temporary = to.with_extension(format!("{nth}.tmp"));
             let write = |file: &mut File| file.write_all(&component).and_then(|()| file.sync_all());
             File::create(&temporary)
                 .and_then(|mut file| write(&mut file))

@@ -77,15 +77,12 @@ impl Version {
 }
 
 impl Record {
-    /// Takes in events that went well. True if the version that had taken over is settled with them.
-    pub(super) fn prove(&mut self, handled: u64) -> bool {
-        let Some(previous) = &mut self.previous else { return false };
-        previous.left = previous.left.saturating_sub(handled);
-        let settled = previous.left == 0;
-        if settled {
-            self.previous = None;
-        }
-        settled
+    /// Takes in events that went well: with the last of its trial a version is settled.
+    pub(super) fn prove(&mut self, handled: u64) {
+        self.previous = self.previous.take().and_then(|mut previous| {
+            previous.left = previous.left.saturating_sub(handled);
+            (previous.left > 0).then_some(previous)
+        });
     }
 }
 
@@ -149,8 +146,9 @@ mod tests {
             put_back: None,
             candidate: None,
         };
-        assert!(!record.prove(4) && record.previous.is_some());
-        assert!(record.prove(3) && record.previous.is_none());
-        assert!(!record.prove(1));
+        record.prove(4);
+        assert_eq!(record.previous.as_ref().map(|it| it.left), Some(1));
+        record.prove(3);
+        assert!(record.previous.is_none());
     }
 }

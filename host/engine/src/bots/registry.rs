@@ -33,8 +33,6 @@ pub(super) struct Live {
     pub(super) bucket: Bucket,
     /// What was recorded instead of carried out, the last of it.
     pub(super) decisions: VecDeque<Decision>,
-    /// Events that the version has yet to handle before it is settled.
-    pub(super) settled: bool,
 }
 
 impl Live {
