@@ -1,4 +1,4 @@
-use tidegate_core::{Checkpoint, Code, EventKind, Job, Outcome, Refusal, Tier, Why, guard};
+use tidegate_core::{Checkpoint, EventKind, Job, Outcome, Refusal, Tier, Why, guard};
 use tidegate_store::Tx;
 
 use crate::{Error, Host, Result, error::blocking, newest::Newest};
@@ -122,7 +122,6 @@ pub(super) async fn from_object(host: &Host, job: &Job) -> Outcome {
         // Already forgotten: an earlier try may have died before it had deleted everything.
         Err(Stop::Refused(refusal)) if refusal.why == Why::Unnecessary => "finishing an earlier deletion".into(),
         Err(Stop::Refused(refusal)) => return outcome_of(&refusal),
-        Err(Stop::Failed(error)) if error.code == Code::IndexBroken => return Outcome::Retry(error.to_string()),
         Err(Stop::Failed(error)) => return Outcome::Retry(error.to_string()),
     };
     match host.0.target.delete(&job.effect.run, job.effect.step).await {
