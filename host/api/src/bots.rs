@@ -103,7 +103,11 @@ pub struct Candidate {
     pub same: u64,
     /// Events on which they did not.
     pub different: u64,
-    /// The last differences, at most 64.
+    /// Events on which it failed; they count neither as the same nor as different.
+    pub failed: u64,
+    /// The last of its failures, and on which event.
+    pub last_failure: Option<String>,
+    /// The last differences and failures, at most 64.
     pub differences: Vec<Difference>,
     /// Why it is not tried any more, if so.
     pub stopped: Option<String>,
@@ -222,6 +226,20 @@ pub struct Promote {
     /// As in `BotSpec`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probation: Option<u64>,
+    /// Promote the version although it has failed. Default = false: `TG0038`.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// A bot whose version beside it has taken over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Promoted {
+    /// The bot, as it is now.
+    #[serde(flatten)]
+    pub bot: Bot,
+    /// What should be known of the version that is at work now, in words: that it had failed, was never given an event, or
+    /// lost something that it wants and the version before it was granted.
+    pub warnings: Vec<String>,
 }
 
 /// An installed bot.

@@ -28,7 +28,7 @@ mod restores;
 mod saves;
 mod track;
 
-pub use bots::{BotInfo, BotSpec, Change, Comparison, Difference, Letter, PROBATION, PluginInfo, Trial};
+pub use bots::{BotInfo, BotSpec, Change, Comparison, Difference, Letter, PROBATION, PluginInfo, Promotion, Trial};
 pub use catalog::{CheckpointInfo, Pruning, RunSummary};
 pub use error::{Error, Result};
 pub use health::{Check, HealthInfo};

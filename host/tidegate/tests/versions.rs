@@ -110,6 +110,32 @@ fn a_version_runs_beside_another_takes_over_and_is_put_back() {
 }
 
 #[test]
+fn a_version_that_failed_beside_another_is_told_of_and_promoted_only_by_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(&dir.path().join("host"));
+    install(&host, &plugin(dir.path(), "one", ""), &[]);
+    save(&host, "gpt", 1, 0, 1, b"x");
+    until(&host, "done", |bot| bot["lag"] == 0);
+    install(&host, &plugin(dir.path(), "two", FAILS_AT_TWO), &["--beside"]);
+    save(&host, "gpt", 2, 0, 1, b"x");
+    let bot = until(&host, "compared", |bot| bot["lag"] == 0);
+    let candidate = &bot["candidate"];
+    assert_eq!((&candidate["failed"], &candidate["different"]), (&1.into(), &0.into()), "{bot}");
+    let last = candidate["last_failure"].as_str().unwrap();
+    for words in [["bots", "show", "pins"], ["bots", "decisions", "pins"]] {
+        let told = host.command(&words).1;
+        assert!(told.contains("0 not, 1 failed on") && told.contains(&format!("its last failure: {last}")), "{told}");
+    }
+    let (code, _, err) = host.command(&["bots", "promote", "pins"]);
+    assert!(code == 4 && err.contains("TG0038") && err.contains("--force") && err.contains("1 of 1 events"), "{err}");
+    let (code, out, err) = host.command(&["bots", "promote", "pins", "--force"]);
+    assert_eq!(code, 0, "{err}");
+    let component = candidate["plugin"].as_str().unwrap();
+    let warning = format!("warning: it failed on 1 of 1 events, at last on {last}");
+    assert_eq!(out.trim_end(), format!("bot pins runs component {component}\n{warning}"));
+}
+
+#[test]
 fn what_a_plugin_would_have_decided_is_told_and_nothing_is_done() {
     let dir = tempfile::tempdir().unwrap();
     let host = Host::start(&dir.path().join("host"));

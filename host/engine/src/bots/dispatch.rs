@@ -141,14 +141,14 @@ fn handle_group(host: &Host, bot: &Arc<Running>, cursor: u64, written: u64) -> R
 fn take(host: &Host, bot: &Arc<Running>, view: &Arc<View>, event: &Event, group: &mut Group) -> Result<Option<String>> {
     let (name, version) = (&bot.record.name, &bot.record.version);
     let concerned = version.triggers.wakes(name, &version.grants, event);
-    let compared = bot.candidate().is_some_and(|candidate| candidate.wakes(name, event));
+    let compared = bot.candidate.as_ref().filter(|candidate| candidate.wakes(name, event));
     let mut decision = tidegate_core::Decision { event: event.seq, time: event.time, ..Default::default() };
     if concerned {
         let (ground, lines) = {
             let mut live = bot.live();
             (live.ground.clone(), live.bucket.room(host.0.clock.monotonic()).min(LINES))
         };
-        let record = compared || version.mode != tidegate_core::Mode::Enforce;
+        let record = compared.is_some() || version.mode != tidegate_core::Mode::Enforce;
         let how = How { record, lines };
         let before = std::mem::take(&mut group.delta);
         let dropped = before.ledger.log_dropped;
@@ -168,7 +168,7 @@ fn take(host: &Host, bot: &Arc<Running>, view: &Arc<View>, event: &Event, group:
             group.decisions.push(decision.clone());
         }
     }
-    if compared && let Some(mut candidate) = bot.candidate() {
+    if let Some(candidate) = compared {
         candidate.compare(host, view, event, decision);
     }
     Ok(None)

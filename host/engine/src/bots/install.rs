@@ -108,7 +108,7 @@ impl Host {
     fn ready(&self, record: Record) -> Result<Running> {
         let plugin = self.load_plugin(record.version.plugin)?;
         let handler = handler(&record.name, &record.version, plugin);
-        let candidate = record.candidate.clone().map(|version| self.beside(&record, version).into());
+        let candidate = record.candidate.clone().map(|version| self.beside(&record, version));
         let live = Live { cursor: record.cursor, ground: Arc::new(Ground::of(&record)), ..Live::default() };
         let stop = self.0.stopping.child_token();
         let (ended, replays) = (CancellationToken::new(), Notify::new());
@@ -130,7 +130,7 @@ impl Host {
     }
 
     /// What must be right of a version before it may run; its component checks the settings.
-    async fn check(&self, name: &BotName, spec: &BotSpec) -> Result<Plugin> {
+    pub(super) async fn check(&self, name: &BotName, spec: &BotSpec) -> Result<Plugin> {
         if let Some(kind) = spec.triggers.unknown() {
             let known = EventKind::TRIGGERS.join(", ");
             return Err(Error::new(
@@ -274,7 +274,7 @@ impl Host {
         let live = running.as_ref().map(|bot| bot.live());
         let cursor = live.as_ref().map_or(record.cursor, |live| live.cursor);
         let head = *self.0.store.index().head().borrow();
-        let candidate = running.as_ref().and_then(|bot| bot.candidate()).map(|it| it.comparison.clone());
+        let candidate = running.as_ref().and_then(|bot| bot.candidate.as_ref()).map(Candidate::comparison);
         let candidate = match (&record.candidate, candidate) {
             (Some(version), comparison) => Some((version.spec(&record.name)?, comparison.unwrap_or_default())),
             (None, _) => None,

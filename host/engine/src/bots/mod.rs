@@ -31,6 +31,7 @@ pub use letters::Letter;
 pub(crate) use registry::Bots;
 pub(crate) use swap::restart;
 pub use trial::Trial;
+pub use versions::Promotion;
 pub(crate) use wakes::run as wake;
 
 /// What an operator wants of a bot.

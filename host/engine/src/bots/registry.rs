@@ -66,7 +66,7 @@ pub(super) struct Running {
     pub(super) handler: Handler,
     pub(super) live: Mutex<Live>,
     /// A version that is compared with this one.
-    pub(super) candidate: Option<Mutex<Candidate>>,
+    pub(super) candidate: Option<Candidate>,
     /// Ends its task: it was changed, removed, or is in quarantine.
     pub(super) stop: CancellationToken,
     /// Its task has ended: nothing more of this version is written.
@@ -78,10 +78,6 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn candidate(&self) -> Option<MutexGuard<'_, Candidate>> {
-        self.candidate.as_ref().map(|candidate| candidate.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,16 +1,35 @@
 //! What people do about a bot's versions.
 
-use tidegate_core::{BotName, Code};
-use tidegate_sandbox::Plugin;
+use tidegate_core::{BotName, Code, Grants};
+use tidegate_sandbox::{About, Plugin};
 use tidegate_store::{Space, Tx};
 
 use super::{
-    BotInfo, Change,
+    BotInfo,
+    candidate::Candidate,
     install::{unknown, write_installed},
     record::{Record, Version},
     swap,
 };
 use crate::{Error, Host, Result, error::blocking};
+
+/// How a promotion went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Promotion {
+    /// The bot, with the version that was beside it at work.
+    pub bot: BotInfo,
+    /// What an operator should know of that version, in words.
+    pub warnings: Vec<String>,
+}
+
+/// What a plugin wants, had while the version before it was at work, and is granted no more: it gets `denied`.
+fn lost(about: &About, before: &Grants, now: &Grants) -> Vec<String> {
+    let declared = about.manifest.iter().flat_map(|it| &it.wants).map(|(want, it)| (*want, format!(" ({})", it.why)));
+    let used = about.used.iter().filter(|_| about.manifest.is_none()).map(|want| (*want, String::new()));
+    let gone = declared.chain(used).filter(|(want, _)| before.give(*want) && !now.give(*want));
+    gone.map(|(want, why)| format!("it wants `{want}`{why}, which the version before it was granted and it is not"))
+        .collect()
+}
 
 impl Host {
     /// Lets a version take over. Whatever happens, one of the two is at work when this returns.
@@ -65,13 +84,31 @@ impl Host {
         self.bot(name).await
     }
 
-    /// Lets the version that was compared take over.
+    /// Lets the version that was compared take over. One that has failed does only if that is forced.
     ///
     /// # Errors
-    /// [`Code::NoCandidate`], and those of [`Host::install`].
-    pub async fn promote(&self, name: &BotName, probation: u64) -> Result<BotInfo> {
-        let spec = self.candidate_of(name)?.spec(name)?;
-        self.install(name.clone(), spec, Change::Swap { probation }).await
+    /// [`Code::NoCandidate`], [`Code::CandidateFailed`], and those of [`Host::install`].
+    pub async fn promote(&self, name: &BotName, probation: u64, force: bool) -> Result<Promotion> {
+        self.check_running()?;
+        let _one = self.0.bots.changing.lock().await;
+        let (at_work, candidate) = self.candidate_of(name)?;
+        let running = self.0.bots.get(name);
+        let comparison = running.as_ref().and_then(|bot| bot.candidate.as_ref()).map(Candidate::comparison);
+        let comparison = comparison.unwrap_or_default();
+        let failure = comparison.failure();
+        if let Some(failure) = failure.as_ref().filter(|_| !force) {
+            return Err(Error::new(Code::CandidateFailed, format!("the version beside bot {name}: {failure}")));
+        }
+        let plugin = self.check(name, &candidate.spec(name)?).await?;
+        let mut warnings: Vec<String> = failure.into_iter().collect();
+        if comparison.events() == 0 {
+            let unknown = "it was given no event since the comparison began, or the host was started: nothing is known of \
+                           how it decides";
+            warnings.push(unknown.into());
+        }
+        warnings.extend(lost(plugin.about(), &at_work.grants, &candidate.grants));
+        let bot = self.swap(name, plugin, candidate, probation).await?;
+        Ok(Promotion { bot, warnings })
     }
 
     /// Ends a comparison: the version at work stays.
@@ -84,10 +121,12 @@ impl Host {
         self.set_candidate(name, None).await
     }
 
-    fn candidate_of(&self, name: &BotName) -> Result<Version> {
+    /// The version at work, and the one beside it.
+    fn candidate_of(&self, name: &BotName) -> Result<(Version, Version)> {
         let record: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
         let none = || Error::new(Code::NoCandidate, format!("no other version runs beside bot {name}"));
-        record.ok_or_else(|| unknown(name))?.candidate.ok_or_else(none)
+        let Record { version, candidate, .. } = record.ok_or_else(|| unknown(name))?;
+        Ok((version, candidate.ok_or_else(none)?))
     }
 
     /// Puts the version before this one back, while this one has not proven itself.

@@ -13,6 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Fixture {
     pub(crate) host: Host,
     pub(crate) dir: Arc<tempfile::TempDir>,
+    /// What the host stands on, to damage it.
+    pub(crate) store: Arc<Store>,
 }
 
 pub(crate) fn run() -> RunName {
@@ -55,15 +57,16 @@ impl Fixture {
             drain: Duration::from_secs(20),
         };
         let sandbox = Sandbox::new(sandbox).unwrap();
-        let host = Host::start(options, clock, Arc::new(store), Arc::new(target), sandbox).await.unwrap();
-        Self { host, dir }
+        let store = Arc::new(store);
+        let host = Host::start(options, clock, store.clone(), Arc::new(target), sandbox).await.unwrap();
+        Self { host, dir, store }
     }
 
     /// Stops the host and starts it again in its directory; `between` sees it while it is down.
     pub(crate) async fn restart(self, between: impl FnOnce(&Path)) -> Self {
         let dir = self.dir.clone();
         self.host.drain().await;
-        drop(self.host);
+        drop((self.host, self.store));
         between(dir.path());
         Self::open(dir).await
     }

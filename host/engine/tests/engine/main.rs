@@ -6,6 +6,7 @@
     reason = "tests may stop at what they did not expect"
 )]
 
+mod beside;
 mod bots;
 mod decisions;
 mod fixture;

@@ -1,4 +1,4 @@
-//! One version of a bot takes over from another, is put back, or runs beside it.
+//! One version of a bot takes over from another, or is put back.
 
 use std::sync::{
     Arc,
@@ -10,12 +10,12 @@ use tidegate_core::{Code, Grants, Triggers};
 use tidegate_engine::{BotSpec, Change};
 use tidegate_tests_support::guest::{PIN, STATE_SET, component, component_for_world, module};
 
-use crate::fixture::{Fixture, pin_grants, run};
+use crate::fixture::{Fixture, pin_grants};
 
-const STATE_GET: &str = r#"(import "tidegate:bot/state@0.2.0" "get" (func $state_get (param i32 i32 i32)))"#;
+pub(crate) const STATE_GET: &str = r#"(import "tidegate:bot/state@0.2.0" "get" (func $state_get (param i32 i32 i32)))"#;
 
 /// Counts the committed shards in its state, under `k`. `mark` makes it another component; `then` is done at each.
-fn counter(mark: &str, then: &str) -> Vec<u8> {
+pub(crate) fn counter(mark: &str, then: &str) -> Vec<u8> {
     let top = format!(
         r#"{PIN} {STATE_SET} {STATE_GET} (data (i32.const 100) "k") (data (i32.const 300) "why") (data (i32.const 900) "{mark}")"#
     );
@@ -31,12 +31,13 @@ fn counter(mark: &str, then: &str) -> Vec<u8> {
     component(&top, &handle).unwrap()
 }
 
-const FAILS_AT_THREE: &str = "(if (i64.eq (local.get $step) (i64.const 3)) (then unreachable))";
-const PINS: &str = "(call $pin (local.get $run) (local.get $run_len) (local.get $step) (i32.const 300) (i32.const 3)
+pub(crate) const FAILS_AT_THREE: &str = "(if (i64.eq (local.get $step) (i64.const 3)) (then unreachable))";
+pub(crate) const PINS: &str =
+    "(call $pin (local.get $run) (local.get $run_len) (local.get $step) (i32.const 300) (i32.const 3)
     (i32.const 500))";
 
 /// A counter that brings the state of the version before into another form: it adds 1000. `fails` fails instead.
-fn migrating(fails: bool) -> Vec<u8> {
+pub(crate) fn migrating(fails: bool) -> Vec<u8> {
     let body = if fails {
         "unreachable"
     } else {
@@ -55,18 +56,18 @@ fn migrating(fails: bool) -> Vec<u8> {
     component_for_world("policy-with-migration", &text).unwrap()
 }
 
-async fn spec(fixture: &Fixture, component: Vec<u8>) -> BotSpec {
+pub(crate) async fn spec(fixture: &Fixture, component: Vec<u8>) -> BotSpec {
     let plugin = fixture.host.add_plugin(component.into()).await.unwrap().digest;
     let triggers = Triggers { events: ["shard-committed".to_owned()].into(), runs: vec![] };
     BotSpec { plugin, settings: json!({}), grants: pin_grants(), triggers, mode: Default::default() }
 }
 
-fn counted(fixture: &Fixture) -> Option<u64> {
+pub(crate) fn counted(fixture: &Fixture) -> Option<u64> {
     let bytes = fixture.host.bot_state(&"bot".parse().unwrap(), "k").unwrap();
     bytes.map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
 }
 
-async fn commit(fixture: &Fixture, steps: std::ops::RangeInclusive<u64>) {
+pub(crate) async fn commit(fixture: &Fixture, steps: std::ops::RangeInclusive<u64>) {
     for step in steps {
         fixture.commit(step, 0, 1, &[("a", b"x")]).await;
     }
@@ -182,52 +183,6 @@ async fn a_migration_that_fails_leaves_the_old_version_at_work_with_its_state() 
     commit(&fixture, 2..=2).await;
     let bot = fixture.caught_up("bot").await;
     assert_eq!((counted(&fixture), bot.spec), (Some(2), old));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_version_beside_another_has_no_effects_and_is_told_apart_by_what_it_decides() {
-    let fixture = Fixture::new().await;
-    let (old, new) = (spec(&fixture, counter("A", "")).await, spec(&fixture, counter("B", PINS)).await);
-    let bot = || "bot".parse().unwrap();
-    assert_eq!(fixture.host.install(bot(), new.clone(), Change::Beside).await.unwrap_err().code, Code::UnknownBot);
-    fixture.host.install(bot(), old.clone(), Change::default()).await.unwrap();
-    commit(&fixture, 1..=1).await;
-    fixture.caught_up("bot").await;
-    fixture.host.install(bot(), new.clone(), Change::Beside).await.unwrap();
-    commit(&fixture, 2..=4).await;
-    let info = fixture.caught_up("bot").await;
-    let (spec, comparison) = info.candidate.unwrap();
-    assert_eq!((spec, info.spec), (new.clone(), old));
-    assert_eq!((comparison.same, comparison.different, comparison.stopped), (0, 3, None));
-    let difference = &comparison.differences[0];
-    assert_eq!((difference.now.asked.len(), difference.candidate.asked.len()), (0, 1));
-    assert_eq!(difference.candidate.asked[0].effect.reason, "why");
-    for checkpoint in fixture.host.checkpoints(&run(), None, 9).await.unwrap() {
-        assert!(!checkpoint.checkpoint.pinned(), "nothing of it is carried out");
-    }
-    let promoted = fixture.host.promote(&bot(), 10).await.unwrap();
-    assert_eq!((promoted.spec, promoted.candidate), (new, None));
-    commit(&fixture, 5..=5).await;
-    fixture.caught_up("bot").await;
-    assert!(fixture.host.checkpoint(&run(), crate::fixture::step(5)).await.unwrap().checkpoint.pinned());
-    assert_eq!(counted(&fixture), Some(5));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_version_beside_another_that_keeps_failing_is_not_tried_for_ever_and_disturbs_nobody() {
-    let fixture = Fixture::new().await;
-    let (old, new) = (spec(&fixture, counter("A", "")).await, spec(&fixture, counter("B", "unreachable")).await);
-    fixture.host.install("bot".parse().unwrap(), old, Change::default()).await.unwrap();
-    fixture.host.install("bot".parse().unwrap(), new, Change::Beside).await.unwrap();
-    commit(&fixture, 1..=20).await;
-    let info = fixture.caught_up("bot").await;
-    let comparison = info.candidate.unwrap().1;
-    assert!(comparison.stopped.unwrap().contains("16 times"), "{:?}", comparison.ledger);
-    assert_eq!((counted(&fixture), info.ledger.faults), (Some(20), 0));
-    fixture.host.abandon(&"bot".parse().unwrap()).await.unwrap();
-    assert_eq!(fixture.bot("bot").await.candidate, None);
-    let none = fixture.host.promote(&"bot".parse().unwrap(), 1).await.unwrap_err();
-    assert_eq!(none.code, Code::NoCandidate);
 }
 
 #[tokio::test(flavor = "multi_thread")]

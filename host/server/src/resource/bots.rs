@@ -3,9 +3,9 @@
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tidegate_api::{Amount, Bot, BotSpec, Candidate, Difference, Ledger, Page, Previous, Promote};
+use tidegate_api::{Amount, Bot, BotSpec, Candidate, Difference, Ledger, Page, Previous, Promote, Promoted};
 use tidegate_core::{Grants, Mode, Triggers};
-use tidegate_engine::{BotInfo, Change, Comparison, PROBATION};
+use tidegate_engine::{BotInfo, Change, Comparison, PROBATION, Promotion};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::trials;
@@ -92,6 +92,8 @@ fn candidate(spec: tidegate_engine::BotSpec, comparison: Comparison) -> Candidat
         triggers: json(&spec.triggers),
         same: comparison.same,
         different: comparison.different,
+        failed: comparison.failed,
+        last_failure: comparison.last_failure,
         differences: differences.collect(),
         stopped: comparison.stopped,
         ledger: account(&comparison.ledger),
@@ -174,16 +176,18 @@ async fn resume(State(app): State<App>, Path(name): Path<String>) -> Result<Answ
     Ok(Answer(show(app.host.resume(&name.parse()?).await?)))
 }
 
-/// Let the version that runs beside a bot take over.
+/// Let the version that runs beside a bot take over. One that has failed is refused (`TG0038`), unless `force` is given.
 #[utoipa::path(post, operation_id = "bots_promote", path = "/v1/bots/{name}/promote", tag = "bots",
     params(("name" = String, Path, description = "The bot")), request_body = Promote,
-    responses((status = 200, body = Bot, description = "The bot"), Problems))]
+    responses((status = 200, body = Promoted, description = "The bot, and what should be known of the version"), Problems))]
 async fn promote(
     State(app): State<App>,
     Path(name): Path<String>,
     Json(asked): Json<Promote>,
-) -> Result<Answer<Bot>, Failure> {
-    Ok(Answer(show(app.host.promote(&name.parse()?, asked.probation.unwrap_or(PROBATION)).await?)))
+) -> Result<Answer<Promoted>, Failure> {
+    let probation = asked.probation.unwrap_or(PROBATION);
+    let Promotion { bot, warnings } = app.host.promote(&name.parse()?, probation, asked.force).await?;
+    Ok(Answer(Promoted { bot: show(bot), warnings }))
 }
 
 /// End the comparison with the version that runs beside a bot.

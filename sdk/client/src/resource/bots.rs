@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use tidegate_api::{Bot, BotSpec, Decision, Page, Plugin, Promote, Trial, TrialRequest};
+use tidegate_api::{Bot, BotSpec, Decision, Page, Plugin, Promote, Promoted, Trial, TrialRequest};
 
 use crate::{Client, Error, transport::Call};
 
@@ -69,9 +69,9 @@ impl Client {
     /// Lets the version that runs beside a bot take over; see `BotSpec` for the probation.
     ///
     /// # Errors
-    /// `TG0036` when there is none, and those of [`Client::install_bot`].
-    pub async fn promote_bot(&self, name: &str, probation: Option<u64>) -> Result<Bot, Error> {
-        let asked = Promote { probation };
+    /// `TG0036` when there is none, `TG0038` when it has failed and is not forced, and those of [`Client::install_bot`].
+    pub async fn promote_bot(&self, name: &str, probation: Option<u64>, force: bool) -> Result<Promoted, Error> {
+        let asked = Promote { probation, force };
         self.ask(Call::post(&["v1", "bots", name, "promote"]).json(&asked)?.timeout(COMPILE)).await
     }
 

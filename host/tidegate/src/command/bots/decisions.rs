@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use tidegate_client::{
     Client,
-    api::{Bot, Decision},
+    api::{Bot, Candidate, Decision},
 };
 
 use crate::{
@@ -20,16 +20,22 @@ pub(super) async fn run(name: &str, client: &Client, out: Out) -> Result<(), Fai
 fn text(decisions: &[Decision], bot: &Bot) -> String {
     let mut text = lines(decisions);
     if let Some(it) = &bot.candidate {
-        let _ = writeln!(text, "beside it runs {}: {} events decided alike, {} not", it.plugin, it.same, it.different);
-        if let Some(why) = &it.stopped {
-            let _ = writeln!(text, "it is not tried any more: {why}");
-        }
+        let _ = writeln!(text, "beside it runs {}", beside(it).join("\n"));
         for difference in &it.differences {
             let _ = write!(text, "now:\n{}", lines(std::slice::from_ref(&difference.now)));
             let _ = write!(text, "candidate:\n{}", lines(std::slice::from_ref(&difference.candidate)));
         }
     }
     if text.is_empty() { "nothing is recorded: it carries out all that it decides\n".to_owned() } else { text }
+}
+
+/// How a version beside another compares with it, a fact a line.
+pub(super) fn beside(candidate: &Candidate) -> Vec<String> {
+    let Candidate { plugin, same, different, failed, .. } = candidate;
+    let mut told = vec![format!("{plugin}: {same} events decided alike, {different} not, {failed} failed on")];
+    told.extend(candidate.last_failure.iter().map(|failure| format!("its last failure: {failure}")));
+    told.extend(candidate.stopped.iter().map(|why| format!("it is not tried any more: {why}")));
+    told
 }
 
 /// Decisions for people: an event a line, and below it what was asked for and why.

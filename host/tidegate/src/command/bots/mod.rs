@@ -66,6 +66,9 @@ enum What {
         /// Events it must handle well until it is settled [default: 100]
         #[arg(long, value_name = "EVENTS")]
         probation: Option<u64>,
+        /// Promote it although it has failed
+        #[arg(long)]
+        force: bool,
     },
     /// End the comparison with the version that runs beside a bot
     Abandon {
@@ -162,7 +165,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
         }
         What::Show { name } => {
             let bot = client.bot(&name).await?;
-            out.value(&bot, || fields(&bot))
+            out.value(&bot, || show(&bot))
         }
         What::Install { file, name, settings, grants, triggers, mode, beside, probation } => {
             let plugin = upload(&file, client, out).await?;
@@ -173,9 +176,13 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
                 _ => format!("bot {name} is installed: component {}", bot.plugin),
             })
         }
-        What::Promote { name, probation } => {
-            let bot = out.wait(format!("promoting bot {name}"), client.promote_bot(&name, probation)).await?;
-            out.value(&bot, || format!("bot {name} runs component {}", bot.plugin))
+        What::Promote { name, probation, force } => {
+            let promoting = client.promote_bot(&name, probation, force);
+            let promoted = out.wait(format!("promoting bot {name}"), promoting).await?;
+            let warnings = promoted.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+            out.value(&promoted, || {
+                format!("bot {name} runs component {}\n{}", promoted.bot.plugin, warnings.collect::<String>())
+            })
         }
         What::Abandon { name } => {
             let bot = client.abandon_candidate(&name).await?;
@@ -218,6 +225,15 @@ pub(super) async fn upload(file: &std::path::Path, client: &Client, out: Out) ->
     let component = read(file, limits::COMPONENT_BYTES).with_context(|| format!("can't read {}", file.display()))?;
     let uploading = format!("uploading {}, {}", file.display(), bytes(component.len() as u64));
     Ok(out.wait(uploading, client.add_plugin(component.into())).await?.digest)
+}
+
+/// One bot for people: of the version beside it how it compares, which `decisions` shows in full.
+fn show(bot: &Bot) -> String {
+    let mut shown = json!(bot);
+    if let (Some(candidate), Some(field)) = (&bot.candidate, shown.get_mut("candidate")) {
+        *field = json!(decisions::beside(candidate));
+    }
+    fields(&shown)
 }
 
 fn letters_text(letters: &[Letter]) -> String {
