@@ -15,6 +15,7 @@ use super::{
     delta::Delta,
     evaluate::How,
     group::{Group, Written},
+    kept::Kept,
     letters::{self, Letter},
     record::Record,
     registry::Running,
@@ -180,8 +181,11 @@ fn write(host: &Host, bot: &Arc<Running>, mut group: Group) -> Result<bool> {
     let (ledger, decisions) = (group.delta.ledger.clone(), std::mem::take(&mut group.decisions));
     let wakes = !group.delta.wakes.is_empty();
     let record = bot.record.clone();
+    if bot.live().left.is_some_and(|left| left <= group.handled) {
+        group.kept = Kept::of(&host.0.store.index().view(), &record.name)?;
+    }
     let Some(written) = host.0.store.index().write(move |tx| group.write(tx, &record))? else { return Ok(false) };
-    let Written { jobs, cancelled, state_bytes, metrics, spent } = written;
+    let Written { jobs, cancelled, state_bytes, metrics, spent, left } = written;
     jobs.into_iter().for_each(|job| host.0.queue.add(job));
     cancelled.iter().for_each(|id| host.0.queue.cancel(id));
     if wakes {
@@ -193,6 +197,7 @@ fn write(host: &Host, bot: &Arc<Running>, mut group: Group) -> Result<bool> {
         live.cursor = at;
     }
     live.ground = Arc::new(super::ground::Ground { state_bytes, metrics, spent, apart: None });
+    live.left = left;
     live.ledger.add(&ledger);
     live.record(decisions);
     Ok(true)
@@ -245,7 +250,8 @@ fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, mut letter: Let
 /// The bot has failed too often on one event: back to the version before it, or into quarantine.
 async fn give_up(host: &Host, bot: &Arc<Running>, cursor: u64, event: Event, fault: String) -> Result<()> {
     let (name, installed) = (bot.record.name.clone(), bot.record.installed);
-    let way = host.way_back(&name)?;
+    let (at_work, about) = (host.clone(), name.clone());
+    let way = blocking(move || at_work.way_back(&about)).await?;
     let stand_still = move |tx: &mut Tx<'_>| {
         let key = name.as_str().as_bytes();
         let Some(mut record) = tx.get::<Record>(Space::Bots, key)?.filter(|r| r.installed == installed) else {
@@ -266,6 +272,7 @@ async fn give_up(host: &Host, bot: &Arc<Running>, cursor: u64, event: Event, fau
     let restart = host.0.store.index().write_async(stand_still).await?;
     if restart {
         tracing::warn!(bot = %bot.record.name, "a new version failed in its first events: the one before is put back");
+        host.0.bots.wakes_changed.notify_one();
         host.restart_bot(bot.record.name.clone());
     }
     Ok(())

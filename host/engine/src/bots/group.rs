@@ -7,6 +7,7 @@ use tidegate_store::{Space, Tx};
 
 use super::{
     delta::{Accepted, Delta},
+    kept::Kept,
     letters,
     record::Record,
     wakes,
@@ -27,6 +28,8 @@ pub(super) struct Group {
     pub(super) decisions: Vec<Decision>,
     /// A parked event that this is about; the cursor then stays.
     pub(super) letter: Option<Seq>,
+    /// What is kept aside to go back, if the version is settled by this group: it goes with the way back.
+    pub(super) kept: Kept,
 }
 
 /// What came of writing a group.
@@ -40,6 +43,8 @@ pub(super) struct Written {
     pub(super) state_bytes: u64,
     pub(super) metrics: BTreeMap<String, f64>,
     pub(super) spent: Spent,
+    /// Events until the version is settled, if it is not.
+    pub(super) left: Option<u64>,
 }
 
 pub(super) fn state_key(bot: &BotName, key: &str) -> Vec<u8> {
@@ -92,10 +97,13 @@ impl Group {
         record.state_bytes = record.state_bytes.saturating_add_signed(self.delta.grown);
         record.metrics.extend(self.delta.metrics);
         record.spent = self.delta.spent.unwrap_or(record.spent);
-        record.prove(self.handled);
+        if record.prove(self.handled) {
+            self.kept.forget(tx, &bot.name);
+        }
         tx.put(Space::Bots, key, &record)?;
-        let Record { state_bytes, metrics, spent, .. } = record;
-        Ok(Some(Written { jobs, cancelled, state_bytes, metrics, spent }))
+        let Record { state_bytes, metrics, spent, previous, .. } = record;
+        let left = previous.map(|previous| previous.left);
+        Ok(Some(Written { jobs, cancelled, state_bytes, metrics, spent, left }))
     }
 }
 

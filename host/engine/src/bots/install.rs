@@ -1,4 +1,4 @@
-use std::{ops::Bound, sync::Arc};
+use std::sync::Arc;
 
 use tidegate_core::{BotName, Code, Decision, EventKind, Grants, Mode, Seq, Spent, Want, limits};
 use tidegate_sandbox::{About, Plugin};
@@ -13,6 +13,8 @@ use super::{
     dispatch,
     evaluate::Handler,
     ground::{Ground, whole_state},
+    group::state_key,
+    kept::Kept,
     letters,
     record::{Record, Version},
     registry::{Live, Running},
@@ -109,7 +111,8 @@ impl Host {
         let plugin = self.load_plugin(record.version.plugin)?;
         let handler = handler(&record.name, &record.version, plugin);
         let candidate = record.candidate.clone().map(|version| self.beside(&record, version));
-        let live = Live { cursor: record.cursor, ground: Arc::new(Ground::of(&record)), ..Live::default() };
+        let left = record.previous.as_ref().map(|previous| previous.left);
+        let live = Live { cursor: record.cursor, ground: Arc::new(Ground::of(&record)), left, ..Live::default() };
         let stop = self.0.stopping.child_token();
         let (ended, replays) = (CancellationToken::new(), Notify::new());
         Ok(Running { record, handler, live: live.into(), candidate, stop, ended, replays })
@@ -213,16 +216,17 @@ impl Host {
         let read = move || {
             let view = host.0.store.index().view();
             let letters = letters::all(&view, &bot)?;
-            Ok::<_, Error>((state_keys(&view, &bot)?, wakes::keys(&view, &bot)?, letters))
+            Ok::<_, Error>((whole_state(&view, &bot)?, wakes::keys(&view, &bot)?, Kept::of(&view, &bot)?, letters))
         };
-        let (keys, wakes, letters) = blocking(read).await?;
+        let (state, wakes, kept, letters) = blocking(read).await?;
         let bot = name.clone();
         let remove = move |tx: &mut Tx<'_>| {
             if tx.bytes(Space::Bots, bot.as_str().as_bytes())?.is_none() {
                 return Err(unknown(&bot));
             }
             tx.put_bytes(Space::Bots, bot.as_str().as_bytes(), None);
-            keys.iter().for_each(|key| tx.put_bytes(Space::State, key, None));
+            state.keys().for_each(|key| tx.put_bytes(Space::State, &state_key(&bot, key), None));
+            kept.forget(tx, &bot);
             letters.iter().for_each(|letter| letters::remove(tx, &bot, letter.event.seq));
             wakes.iter().try_for_each(|key| Ok(wakes::set(tx, &bot, key, None)?))
         };
@@ -265,8 +269,7 @@ impl Host {
     /// # Errors
     /// An index that can't be read.
     pub fn bot_state(&self, name: &BotName, key: &str) -> Result<Option<Vec<u8>>> {
-        let key = [name.as_str().as_bytes(), &[0], key.as_bytes()].concat();
-        Ok(self.0.store.index().view().bytes(Space::State, &key)?)
+        Ok(self.0.store.index().view().bytes(Space::State, &state_key(name, key))?)
     }
 
     fn describe(&self, record: &Record) -> Result<BotInfo> {
@@ -354,21 +357,9 @@ pub(super) fn write_installed(tx: &mut Tx<'_>, name: &BotName, version: Version,
             let old = std::mem::replace(&mut record.version, version);
             (record.installed, record.quarantined, record.candidate) = (installed, None, None);
             record.put_back = None;
-            taken.write(tx, &mut record, old);
+            taken.write(tx, &mut record, old)?;
             record
         }
     };
     Ok(tx.put(Space::Bots, &key, &record)?)
-}
-
-fn state_keys(view: &View, bot: &BotName) -> Result<Vec<Vec<u8>>> {
-    let low = [bot.as_str().as_bytes(), &[0]].concat();
-    // What is kept aside as well.
-    let high = [bot.as_str().as_bytes(), &[2]].concat();
-    let mut keys = Vec::new();
-    view.scan(Space::State, (Bound::Included(&low), Bound::Excluded(&high)), false, |key, _| {
-        keys.push(key.to_vec());
-        Ok(true)
-    })?;
-    Ok(keys)
 }

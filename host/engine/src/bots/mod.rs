@@ -9,6 +9,7 @@ mod evaluate;
 mod ground;
 mod group;
 mod install;
+mod kept;
 mod letters;
 mod park;
 mod plugins;

@@ -59,6 +59,9 @@ pub(super) struct Previous {
     pub(super) left: u64,
     /// Whether the state as it was is kept aside, since the new version has changed its form; and of how many bytes it is.
     pub(super) state_kept: Option<u64>,
+    /// Whether the times at which it was to be woken are kept aside. A host before this one kept none.
+    #[serde(default)]
+    pub(super) wakes_kept: bool,
 }
 
 impl Version {
@@ -77,12 +80,15 @@ impl Version {
 }
 
 impl Record {
-    /// Takes in events that went well: with the last of its trial a version is settled.
-    pub(super) fn prove(&mut self, handled: u64) {
-        self.previous = self.previous.take().and_then(|mut previous| {
-            previous.left = previous.left.saturating_sub(handled);
-            (previous.left > 0).then_some(previous)
-        });
+    /// Takes in events that went well: with the last of its trial a version is settled. True if that is now.
+    pub(super) fn prove(&mut self, handled: u64) -> bool {
+        let Some(previous) = &mut self.previous else { return false };
+        previous.left = previous.left.saturating_sub(handled);
+        let settled = previous.left == 0;
+        if settled {
+            self.previous = None;
+        }
+        settled
     }
 }
 
@@ -131,7 +137,7 @@ mod tests {
             triggers: Triggers::default(),
             mode: Mode::Enforce,
         };
-        let previous = Some(Previous { version: version.clone(), left: 5, state_kept: None });
+        let previous = Some(Previous { version: version.clone(), left: 5, state_kept: None, wakes_kept: true });
         let mut record = Record {
             name: "b".parse().unwrap(),
             version,
@@ -146,9 +152,9 @@ mod tests {
             put_back: None,
             candidate: None,
         };
-        record.prove(4);
+        assert!(!record.prove(4));
         assert_eq!(record.previous.as_ref().map(|it| it.left), Some(1));
-        record.prove(3);
-        assert!(record.previous.is_none());
+        assert!(record.prove(3) && record.previous.is_none());
+        assert!(!record.prove(1), "once");
     }
 }

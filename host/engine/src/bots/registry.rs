@@ -28,6 +28,8 @@ pub(super) struct Live {
     /// As it is written.
     pub(super) ground: Arc<Ground>,
     pub(super) ledger: Ledger,
+    /// Events that it has yet to handle well before it is settled, if it is not.
+    pub(super) left: Option<u64>,
     pub(super) last_fault: Option<String>,
     pub(super) log: VecDeque<String>,
     pub(super) bucket: Bucket,

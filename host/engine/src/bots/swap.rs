@@ -2,11 +2,12 @@
 //!
 //! The version at work is stopped between two groups of events, so its cursor and state stand still. The new one checks
 //! its settings and brings the state into its form; then one change of the index holds the new version, the new state, and
-//! what is needed to go back: the old version, and its state if that was changed. A crash before that change leaves the
-//! old version, one after it the new. If the new version fails on one of its first events, one change goes back; what it
-//! decided on events before that one stands, and the cursor says where the old version goes on.
+//! what is needed to go back: the old version, the times at which it was to be woken, and its state if that was changed. A
+//! crash before that change leaves the old version, one after it the new. If the new version fails on one of its first
+//! events, one change goes back; what it decided on events before that one stands, and the cursor says where the old
+//! version goes on.
 
-use std::{any::Any, collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
+use std::{any::Any, collections::BTreeMap, sync::Arc, time::Duration};
 
 use tidegate_core::{BotName, Code, EventKind, Refusal, Seq, Why};
 use tidegate_sandbox::{Calls, Handled, Plugin};
@@ -15,8 +16,10 @@ use tidegate_store::{Space, Tx};
 use super::{
     ground::whole_state,
     group::state_key,
+    kept::{self, Kept},
     record::{Previous, Record, Version},
     registry::Running,
+    wakes,
 };
 use crate::{Error, Host, Result, error::blocking};
 
@@ -89,25 +92,6 @@ pub(super) fn migrate(
     calls.map(|it| it.state).map_err(|_| Error::new(Code::Internal, "the sandbox returned other calls"))
 }
 
-/// The key of a bit of state that is kept aside: after all of the bot's own, before any other bot's.
-fn kept_key(bot: &BotName, key: &str) -> Vec<u8> {
-    [bot.as_str().as_bytes(), &[1], key.as_bytes()].concat()
-}
-
-/// What is kept aside of a bot's state.
-pub(super) fn kept_state(host: &Host, bot: &BotName) -> Result<BTreeMap<String, Vec<u8>>> {
-    let (low, high) = (kept_key(bot, ""), [bot.as_str().as_bytes(), &[2]].concat());
-    let mut kept = BTreeMap::new();
-    let view = host.0.store.index().view();
-    view.scan(Space::State, (Bound::Included(&low), Bound::Excluded(&high)), false, |key, value| {
-        if let Some(key) = key.get(low.len()..).and_then(|key| String::from_utf8(key.to_vec()).ok()) {
-            kept.insert(key, value.to_vec());
-        }
-        Ok(true)
-    })?;
-    Ok(kept)
-}
-
 /// What a swap writes, beside the new version.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
@@ -115,27 +99,36 @@ pub(super) struct Taken {
     pub(super) before: Option<BTreeMap<String, Vec<u8>>>,
     /// The state from now on, if it changes.
     pub(super) after: BTreeMap<String, Vec<u8>>,
+    /// Keys under which the bot is to be woken.
+    pub(super) wakes: Vec<String>,
     /// What an earlier swap has kept aside: it goes.
-    pub(super) stale: Vec<String>,
+    pub(super) stale: Kept,
     /// Events that the new version has to handle well; 0 means that there is no way back.
     pub(super) probation: u64,
 }
 
 impl Taken {
     /// Writes the state into a change, and what is needed to go back into the record.
-    pub(super) fn write(self, tx: &mut Tx<'_>, record: &mut Record, old: Version) {
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub(super) fn write(self, tx: &mut Tx<'_>, record: &mut Record, old: Version) -> Result<()> {
         let name = record.name.clone();
-        self.stale.iter().for_each(|key| tx.put_bytes(Space::State, &kept_key(&name, key), None));
+        self.stale.forget(tx, &name);
+        let way_back = self.probation > 0;
         let state_kept = self.before.as_ref().map(|_| record.state_bytes);
         if let Some(before) = self.before {
             record.state_bytes = replace(tx, &name, before.keys(), &self.after);
-            if self.probation > 0 {
-                for (key, value) in before {
-                    tx.put_bytes(Space::State, &kept_key(&name, &key), Some(value));
-                }
+            if way_back {
+                kept::keep_state(tx, &name, before);
             }
         }
-        record.previous = (self.probation > 0).then_some(Previous { version: old, left: self.probation, state_kept });
+        if way_back {
+            kept::keep_wakes(tx, &name, &self.wakes)?;
+        }
+        let previous = Previous { version: old, left: self.probation, state_kept, wakes_kept: true };
+        record.previous = way_back.then_some(previous);
+        Ok(())
     }
 }
 
@@ -155,10 +148,11 @@ fn replace<'a>(
     new.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
 }
 
-/// What [`go_back`] needs to know of the state, read before the change: what was kept aside, and the keys there are.
+/// What [`go_back`] needs to know, read before the change: what was kept aside, and what there is.
 pub(super) struct Way {
-    pub(super) kept: BTreeMap<String, Vec<u8>>,
-    pub(super) keys: Vec<String>,
+    kept: Kept,
+    state: Vec<String>,
+    wakes: Vec<String>,
 }
 
 /// Puts the version before this one to work again, at the cursor of the record.
@@ -171,9 +165,12 @@ pub(super) fn go_back(tx: &mut Tx<'_>, record: &mut Record, at: Seq, fault: Stri
         return Err(Error::new(Code::NoCandidate, format!("bot {name} has no version to go back to")));
     };
     if previous.state_kept.is_some() {
-        record.state_bytes = replace(tx, &name, way.keys.iter(), &way.kept);
+        record.state_bytes = replace(tx, &name, way.state.iter(), &way.kept.state);
     }
-    way.kept.keys().for_each(|key| tx.put_bytes(Space::State, &kept_key(&name, key), None));
+    if previous.wakes_kept {
+        way.kept.put_back_wakes(tx, &name, &way.wakes, record.cursor)?;
+    }
+    way.kept.forget(tx, &name);
     let (from, to, bot) = (record.version.plugin, previous.version.plugin, name.clone());
     record.put_back = Some(format!("component {from} was put back at event {at}: {fault}"));
     record.version = previous.version;
@@ -184,10 +181,11 @@ pub(super) fn go_back(tx: &mut Tx<'_>, record: &mut Record, at: Seq, fault: Stri
 }
 
 impl Host {
-    /// Reads what [`go_back`] needs. The bot must stand still, or be about to: what it writes later is not in it.
+    /// Reads what [`go_back`] needs; it blocks. The bot must stand still, or be about to: what it writes later is not in it.
     pub(super) fn way_back(&self, bot: &BotName) -> Result<Way> {
-        let keys = whole_state(&self.0.store.index().view(), bot)?.into_keys().collect();
-        Ok(Way { kept: kept_state(self, bot)?, keys })
+        let view = self.0.store.index().view();
+        let state = whole_state(&view, bot)?.into_keys().collect();
+        Ok(Way { kept: Kept::of(&view, bot)?, state, wakes: wakes::keys(&view, bot)? })
     }
 
     /// Stops a version between two groups, and waits until nothing more of it is written.
@@ -227,16 +225,18 @@ impl Host {
         let (host, name, plugin) = (self.clone(), name.clone(), plugin.clone());
         let (version, from) = (version.clone(), from.clone());
         blocking(move || {
-            let stale = kept_state(&host, &name)?.into_keys().collect();
+            let view = host.0.store.index().view();
+            let (stale, wakes) = (Kept::of(&view, &name)?, wakes::keys(&view, &name)?);
+            let as_it_is = Taken { wakes, stale, probation, ..Taken::default() };
             if !plugin.about().migrates || from.plugin == version.plugin {
-                return Ok(Taken { stale, probation, ..Taken::default() });
+                return Ok(as_it_is);
             }
-            let before = whole_state(&host.0.store.index().view(), &name)?;
+            let before = whole_state(&view, &name)?;
             let after = migrate(&host, &plugin, &version, &from, before.clone())?;
             if before == after {
-                return Ok(Taken { stale, probation, ..Taken::default() });
+                return Ok(as_it_is);
             }
-            Ok::<_, Error>(Taken { before: Some(before), after, stale, probation })
+            Ok::<_, Error>(Taken { before: Some(before), after, ..as_it_is })
         })
         .await
     }

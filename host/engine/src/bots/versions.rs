@@ -129,7 +129,8 @@ impl Host {
         Ok((version, candidate.ok_or_else(none)?))
     }
 
-    /// Puts the version before this one back, while this one has not proven itself.
+    /// Puts the version before this one back, while this one has not proven itself. It is woken as it was to be when this one
+    /// took over.
     ///
     /// # Errors
     /// [`Code::UnknownBot`]; [`Code::NoCandidate`] if there is nothing to go back to any more.
@@ -151,6 +152,7 @@ impl Host {
             host.0.store.index().write(write)
         });
         let back = back.await;
+        self.0.bots.wakes_changed.notify_one();
         self.put_to_work_as_written(name).await?;
         back?;
         self.bot(name).await

@@ -1,7 +1,7 @@
 //! Times at which bots are to be woken: written with the handler's other effects, and turned into events when they come.
 //!
 //! Each stands in the index twice: by bot and key, since a key has one time, and by time, so that the next one is found at
-//! once. Both are changed in one batch. A host that is down at the time wakes the bot when it is back.
+//! once. Both are changed in one batch; what `kept.rs` keeps aside wakes nobody. A host that is down at the time wakes the bot when it is back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::{BotName, EventKind, Timestamp};
 use tidegate_store::{Space, Tx, View};
 
-use super::record::Record;
+use super::{kept, record::Record};
 use crate::{Error, Host, Result, error::blocking};
 
 /// The clock is read again after so long: it may have been set.
@@ -57,9 +57,14 @@ pub(super) fn keys(view: &View, bot: &BotName) -> Result<Vec<String>, tidegate_s
     Ok(keys)
 }
 
+/// What is asked for a key.
+pub(super) fn get(tx: &Tx<'_>, bot: &BotName, key: &str) -> Result<Option<Wake>, tidegate_store::Error> {
+    tx.get(Space::Wakes, &by_key(bot, key))
+}
+
 /// Sets what is asked for a key, or takes it back.
 pub(super) fn set(tx: &mut Tx<'_>, bot: &BotName, key: &str, wake: Option<&Wake>) -> Result<(), tidegate_store::Error> {
-    if let Some(before) = tx.get::<Wake>(Space::Wakes, &by_key(bot, key))? {
+    if let Some(before) = get(tx, bot, key)? {
         tx.put_bytes(Space::Wakes, &by_time(before.due, bot, key), None);
     }
     match wake {
@@ -135,11 +140,13 @@ fn wake_those_due(
 fn wake(tx: &mut Tx<'_>, (due, bot, key): Due) -> Result<()> {
     tx.put_bytes(Space::Wakes, &by_time(due, &bot, &key), None);
     // It may have been moved, taken back, or its bot removed since the look.
-    let asked = tx.get::<Wake>(Space::Wakes, &by_key(&bot, &key))?.filter(|wake| wake.due == due);
+    let asked = get(tx, &bot, &key)?.filter(|wake| wake.due == due);
     let Some(Wake { reason, .. }) = asked else { return Ok(()) };
     tx.put_bytes(Space::Wakes, &by_key(&bot, &key), None);
     if tx.get::<Record>(Space::Bots, bot.as_str().as_bytes())?.is_some() {
-        tx.append(EventKind::BotWoken { bot, key, due, reason })?;
+        let event = EventKind::BotWoken { bot: bot.clone(), key: key.clone(), due, reason };
+        let event = tx.append(event)?;
+        kept::came(tx, &bot, &key, event)?;
     }
     Ok::<_, Error>(())
 }

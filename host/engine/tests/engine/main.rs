@@ -16,3 +16,4 @@ mod prune;
 mod replay;
 mod restore;
 mod versions;
+mod way_back;

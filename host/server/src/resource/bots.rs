@@ -199,7 +199,8 @@ async fn abandon(State(app): State<App>, Path(name): Path<String>) -> Result<Ans
 }
 
 /// Put the version before this one back, while this one is not settled. What it decided stands; if it had changed the form
-/// of the state, the state goes back as well, to what it was when this version took over.
+/// of the state, the state goes back as well, to what it was when this version took over. So do the times at which the bot is
+/// to be woken: those that have passed since come at once, and those under keys of this version's own go.
 #[utoipa::path(post, operation_id = "bots_roll_back", path = "/v1/bots/{name}/rollback", tag = "bots",
     params(("name" = String, Path, description = "The bot")),
     responses((status = 200, body = Bot, description = "The bot"), Problems))]
