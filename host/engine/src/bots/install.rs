@@ -242,7 +242,9 @@ impl Host {
     /// An index that can't be read.
     pub async fn bots(&self) -> Result<Vec<BotInfo>> {
         let records: Vec<Record> = self.0.store.index().view().all(Space::Bots, MOST)?;
-        records.into_iter().map(|record| self.describe(&record)).collect()
+        let bots = records.iter().map(|record| self.describe(&record.name));
+        // One that is removed meanwhile is left out.
+        bots.filter(|bot| !matches!(bot, Err(error) if error.code == Code::UnknownBot)).collect()
     }
 
     /// One installed bot.
@@ -250,8 +252,7 @@ impl Host {
     /// # Errors
     /// [`Code::UnknownBot`].
     pub async fn bot(&self, name: &BotName) -> Result<BotInfo> {
-        let found: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
-        self.describe(&found.ok_or_else(|| unknown(name))?)
+        self.describe(name)
     }
 
     /// What a bot that does not carry out all of its decisions has decided lately, oldest first.
@@ -272,10 +273,13 @@ impl Host {
         Ok(self.0.store.index().view().bytes(Space::State, &state_key(name, key))?)
     }
 
-    fn describe(&self, record: &Record) -> Result<BotInfo> {
-        let running = self.0.bots.get(&record.name);
-        let live = running.as_ref().map(|bot| bot.live());
-        let cursor = live.as_ref().map_or(record.cursor, |live| live.cursor);
+    fn describe(&self, name: &BotName) -> Result<BotInfo> {
+        let running = self.0.bots.get(name);
+        // Before the record is read: who sees the cursor at the end sees all that was written on the way.
+        let cursor = running.as_ref().map(|bot| bot.live().cursor);
+        let found: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
+        let record = found.ok_or_else(|| unknown(name))?;
+        let cursor = cursor.unwrap_or(record.cursor);
         let head = *self.0.store.index().head().borrow();
         let candidate = running.as_ref().and_then(|bot| bot.candidate.as_ref()).map(Candidate::comparison);
         let candidate = match (&record.candidate, candidate) {
@@ -283,6 +287,7 @@ impl Host {
             (None, _) => None,
         };
         let previous = record.previous.as_ref().map(|it| (it.version.plugin, it.left));
+        let live = running.as_ref().map(|bot| bot.live());
         Ok(BotInfo {
             name: record.name.clone(),
             spec: record.version.spec(&record.name)?,
