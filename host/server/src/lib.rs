@@ -12,6 +12,7 @@ mod app;
 mod connection;
 mod http;
 mod listen;
+mod metrics;
 mod openapi;
 mod resource;
 mod router;

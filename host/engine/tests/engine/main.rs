@@ -8,6 +8,7 @@
 
 mod bots;
 mod decisions;
+mod figures;
 mod fixture;
 mod parked;
 mod past;
