@@ -13,6 +13,7 @@
 //! | `discover` | what object storage knows and this host does not |
 //! | `figures`, `health` | what the host says of itself |
 //! | `maintain` | the index kept from growing without end |
+//! | `recorded` | a host made of what another has recorded, to try bots out on |
 //! | `readers` | who reads which checkpoint now, so that nothing deletes it meanwhile |
 
 mod bots;
@@ -26,11 +27,14 @@ mod jobs;
 mod maintain;
 mod newest;
 mod readers;
+mod recorded;
 mod restores;
 mod saves;
 mod track;
 
-pub use bots::{BotFigures, BotInfo, BotSpec, Change, Comparison, Difference, Letter, PROBATION, PluginInfo, Standing, Trial};
+pub use bots::{
+    BotFigures, BotInfo, BotSpec, Change, Comparison, Difference, Letter, PROBATION, PluginInfo, Standing, Trial,
+};
 pub use catalog::{CheckpointInfo, Pruning, RunSummary};
 pub use error::{Error, Result};
 pub use figures::{Figures, JobFigures};

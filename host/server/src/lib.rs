@@ -20,4 +20,5 @@ mod serve;
 
 pub use listen::{Error, Listen};
 pub use openapi::document;
+pub use resource::{recorded, try_out};
 pub use serve::Server;

@@ -19,6 +19,8 @@ mod trials;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use bots::name_of;
+pub use events::recorded;
+pub use trials::try_out;
 
 use crate::app::App;
 
