@@ -22,6 +22,7 @@ mod effect;
 mod event;
 mod grant;
 pub mod guard;
+mod history;
 mod id;
 mod job;
 mod ledger;

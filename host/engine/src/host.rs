@@ -68,10 +68,31 @@ impl Host {
         target: Arc<Target>,
         sandbox: Sandbox,
     ) -> Result<Self> {
+        let host = Self::assemble(options, clock, store, target, sandbox)?;
+        let sweeping = host.clone();
+        blocking(move || sweeping.sweep_partials()).await?;
+        host.discover_at_start().await;
+        host.start_bots().await?;
+        host.spawn(crate::jobs::run(host.clone()));
+        host.spawn(crate::bots::wake(host.clone()));
+        host.spawn(crate::bots::restart(host.clone()));
+        host.spawn(reap(host.clone()));
+        host.spawn(crate::maintain::run(host.clone()));
+        Ok(host)
+    }
+
+    /// The parts put together, and nothing at work yet.
+    pub(crate) fn assemble(
+        options: Options,
+        clock: Arc<dyn Clock>,
+        store: Arc<Store>,
+        target: Arc<Target>,
+        sandbox: Sandbox,
+    ) -> Result<Self> {
         std::fs::create_dir_all(&options.plugins)
             .map_err(|e| Error::new(Code::Internal, format!("create {}: {e}", options.plugins.display())))?;
         let queue = Arc::new(Queue::load(&store)?);
-        let host = Self(Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             options,
             clock,
             store,
@@ -86,17 +107,7 @@ impl Host {
             probe: Probe::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-        }));
-        let sweeping = host.clone();
-        blocking(move || sweeping.sweep_partials()).await?;
-        host.discover_at_start().await;
-        host.start_bots().await?;
-        host.spawn(crate::jobs::run(host.clone()));
-        host.spawn(crate::bots::wake(host.clone()));
-        host.spawn(crate::bots::restart(host.clone()));
-        host.spawn(reap(host.clone()));
-        host.spawn(crate::maintain::run(host.clone()));
-        Ok(host)
+        })))
     }
 
     /// Runs until the host stops.

@@ -11,26 +11,34 @@
 //! | `jobs` | accepted effects: queue, tries, outcomes |
 //! | `restores` | checkpoints back into directories, from the nearest tier |
 //! | `discover` | what object storage knows and this host does not |
+//! | `figures`, `health` | what the host says of itself |
 //! | `maintain` | the index kept from growing without end |
+//! | `recorded` | a host made of what another has recorded, to try bots out on |
 //! | `readers` | who reads which checkpoint now, so that nothing deletes it meanwhile |
 
 mod bots;
 mod catalog;
 mod discover;
 mod error;
+mod figures;
 mod health;
 mod host;
 mod jobs;
 mod maintain;
 mod newest;
 mod readers;
+mod recorded;
 mod restores;
 mod saves;
 mod track;
 
-pub use bots::{BotInfo, BotSpec, Change, Comparison, Difference, Letter, PROBATION, PluginInfo, Promotion, Trial};
+pub use bots::{
+    BotFigures, BotInfo, BotSpec, Change, Comparison, Difference, Letter, PROBATION, PluginInfo, Promotion, Standing,
+    Trial,
+};
 pub use catalog::{CheckpointInfo, Pruning, RunSummary};
 pub use error::{Error, Result};
+pub use figures::{Figures, JobFigures};
 pub use health::{Check, HealthInfo};
 pub use host::{Host, Options};
 pub use jobs::{JobInfo, JobPlace};

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tidegate_core::Code;
 use tidegate_engine::Host;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::Failure;
@@ -14,6 +14,7 @@ pub(crate) struct App {
     /// Cancelled when the server stops: long polls and streams end then.
     pub(crate) stop: CancellationToken,
     uploads: Arc<Semaphore>,
+    scrapes: Arc<Mutex<()>>,
 }
 
 /// Components that are taken in at once; each may have 64 MiB.
@@ -23,7 +24,7 @@ const TURN: Duration = Duration::from_secs(5);
 
 impl App {
     pub(crate) fn new(host: Host, stop: CancellationToken) -> Self {
-        Self { host, stop, uploads: Arc::new(Semaphore::new(UPLOADS)) }
+        Self { host, stop, uploads: Arc::new(Semaphore::new(UPLOADS)), scrapes: Arc::default() }
     }
 
     /// An upload's turn; the next may begin when it is dropped.
@@ -35,6 +36,11 @@ impl App {
         let detail =
             || format!("{UPLOADS} components are being uploaded; there was no turn within {} s", TURN.as_secs());
         turn.ok().and_then(Result::ok).ok_or_else(|| Failure::new(Code::TooMany, detail()))
+    }
+
+    /// The turn to write out what the host counts, which with many bots is some megabytes.
+    pub(crate) async fn scrape_turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.scrapes).lock_owned().await
     }
 
     /// Waits for `answer` no longer than until the server stops; `None` then.

@@ -12,6 +12,7 @@ mod app;
 mod connection;
 mod http;
 mod listen;
+mod metrics;
 mod openapi;
 mod resource;
 mod router;
@@ -19,4 +20,5 @@ mod serve;
 
 pub use listen::{Error, Listen};
 pub use openapi::document;
+pub use resource::{recorded, try_out};
 pub use serve::Server;

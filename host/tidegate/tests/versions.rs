@@ -152,6 +152,40 @@ fn what_a_plugin_would_have_decided_is_told_and_nothing_is_done() {
 }
 
 #[test]
+fn what_a_host_has_recorded_is_enough_to_say_what_a_plugin_would_have_decided() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(&dir.path().join("host"));
+    (1..=3).for_each(|step| drop(save(&host, "gpt", step, 0, 1, b"x")));
+    host.json(&["pin", "gpt", "3", "--reason", "paper"]);
+    // Waits for digests, without which the guard answers otherwise.
+    let sealed = |host: &Host| host.command(&["--json", "events"]).1.matches("checkpoint-sealed").count() == 3;
+    while !sealed(&host) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let file = plugin(dir.path(), "late", FAILS_AT_TWO);
+    let words = ["plugin", "run", &file, "--dry-run", "--grants", GRANTS, "--triggers", TRIGGERS];
+    let (live, told) = (host.json(&words), host.command(&words).1);
+    assert_eq!(live["decisions"].as_array().unwrap().len(), 3, "{live}");
+    let events = dir.path().join("events.jsonl");
+    fs::write(&events, host.command(&["--json", "events"]).1).unwrap();
+    drop(host);
+
+    let words = [&words[..], &["--events", events.to_str().unwrap()]].concat();
+    let (code, out, err) = output(&mut tidegate(&[&["--json"], &words[..]].concat()));
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), live);
+    assert_eq!(output(&mut tidegate(&words)), (0, told, String::new()));
+
+    let (code, _, err) = output(&mut tidegate(&[&words[..], &["--limit", "0"]].concat()));
+    assert!(code == 2 && err.contains("1 to 1000"), "{code} {err}");
+    fs::write(&events, "{}\n").unwrap();
+    let (code, _, err) = output(&mut tidegate(&words));
+    assert!(code == 2 && err.contains("line 1: missing field `seq`"), "{code} {err}");
+    let (code, _, err) = output(&mut tidegate(&["plugin", "run", &file, "--dry-run", "--events", "/dev/zero"]));
+    assert!(code == 2 && err.contains("line 1: it has more than"), "{code} {err}");
+}
+
+#[test]
 fn a_plugin_is_held_to_budgets_without_a_host() {
     let dir = tempfile::tempdir().unwrap();
     let file = plugin(

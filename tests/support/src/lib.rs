@@ -6,6 +6,7 @@
 //! - [`first_light`]: a real training that is saved, killed, lost and resumed, act by act;
 //! - [`guest`]: components written in WebAssembly text, for bots that do exactly one thing;
 //! - [`host`]: the `tidegate` binary as a child process that can be killed and started again;
+//! - [`npm`]: tools for JavaScript, made on demand in the user's cache as well;
 //! - [`s3`]: the objects of a bucket, past everyone who uses it;
 //! - [`syncs`]: what a process makes durable, and in which order, and syncs that fail;
 //! - [`tree`]: trees of files, the measure of every restore;
@@ -24,6 +25,7 @@ pub mod first_light;
 pub mod guest;
 pub mod host;
 pub mod http;
+pub mod npm;
 mod ports;
 pub mod proc;
 pub mod s3;

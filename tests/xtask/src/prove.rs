@@ -40,6 +40,8 @@ enum Proof {
     Swaps,
     /// A policy in Python runs in its closed room
     Python,
+    /// A policy in JavaScript runs in its closed room
+    Javascript,
     /// All of them
     All,
 }
@@ -74,7 +76,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         sure &=
             sure && one(&root, &format!("prove fuzz {what}"), |step| tests(step, &root, program, "fuzz", variables))?;
     }
-    let ignored = [(Proof::Swaps, ENGINE, "a_thousand_swaps"), (Proof::Python, E2E, "python_runs_in_a_closed_room")];
+    let ignored = [
+        (Proof::Swaps, ENGINE, "a_thousand_swaps"),
+        (Proof::Python, E2E, "python_runs_in_a_closed_room"),
+        (Proof::Javascript, E2E, "javascript_runs_in_a_closed_room"),
+    ];
     for (proof, program, name) in ignored.into_iter().filter(|(proof, ..)| wanted(*proof)) {
         let title = format!("prove {}", format!("{proof:?}").to_lowercase());
         sure &= sure && one(&root, &title, |step| tests(step, &root, program, name, Vec::new()))?;

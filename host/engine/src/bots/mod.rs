@@ -6,6 +6,7 @@ mod candidate;
 mod delta;
 mod dispatch;
 mod evaluate;
+mod figures;
 mod ground;
 mod group;
 mod install;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use tidegate_core::{BotName, Digest, Grants, Ledger, Mode, PluginManifest, Seq, Triggers};
 
 pub use candidate::{Comparison, Difference};
+pub use figures::BotFigures;
 pub(crate) use install::slowest_cursor;
 pub use install::{Change, PROBATION};
 pub use letters::Letter;
@@ -81,6 +83,46 @@ pub struct BotInfo {
     pub last_fault: Option<String>,
     /// Its last lines of log.
     pub log: Vec<String>,
+}
+
+/// Whether a bot is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Running,
+    /// It failed too often on an event, which waits for an operator.
+    Quarantined,
+    /// It could not be put to work.
+    Stopped,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Running, Self::Quarantined, Self::Stopped];
+
+    fn of(quarantined: bool, stopped: bool) -> Self {
+        match (quarantined, stopped) {
+            (true, _) => Self::Quarantined,
+            (false, true) => Self::Stopped,
+            (false, false) => Self::Running,
+        }
+    }
+
+    /// Its word in REST and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Quarantined => "quarantined",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl BotInfo {
+    /// Whether it is at work.
+    pub fn standing(&self) -> Standing {
+        Standing::of(self.quarantined.is_some(), self.stopped.is_some())
+    }
 }
 
 /// An uploaded component.

@@ -8,7 +8,7 @@ use tidegate_core::{EffectId, EffectKind, Job, JobState, RunName, Step, Timestam
 use tidegate_store::{Space, Store, Tx, View};
 use tokio::sync::Notify;
 
-use crate::{Result, track::Track};
+use crate::{JobFigures, Result, track::Track};
 
 /// A job, and how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ struct Entry {
 struct Entries {
     by_id: HashMap<EffectId, Entry>,
     by_checkpoint: HashMap<(RunName, Step), Vec<EffectId>>,
+    /// Those that have ended; the others are counted when somebody asks.
+    ended: JobFigures,
 }
 
 impl Entries {
@@ -66,8 +68,10 @@ impl Entries {
         Err(soonest.map_or(most, |at| at.since(now).min(most)))
     }
 
-    fn remove(&mut self, id: &EffectId) {
+    /// Lets go of a job that has ended.
+    fn remove(&mut self, id: &EffectId, state: JobState) {
         let Some(entry) = self.by_id.remove(id) else { return };
+        self.ended.ended(state);
         let name = (entry.job.effect.run, entry.job.effect.step);
         if let Some(ids) = self.by_checkpoint.get_mut(&name) {
             ids.retain(|other| other != id);
@@ -124,6 +128,13 @@ impl Queue {
         self.entries().by_id.len()
     }
 
+    /// How many jobs there are, and have ended since the host started.
+    pub(crate) fn figures(&self) -> JobFigures {
+        let entries = self.entries();
+        let running = entries.by_id.values().filter(|entry| entry.running.is_some()).count() as u64;
+        JobFigures { queued: entries.by_id.len() as u64 - running, running, ..entries.ended }
+    }
+
     /// Takes in a job that is in the index.
     pub(crate) fn add(&self, job: Job) {
         let mut entries = self.entries();
@@ -154,9 +165,11 @@ impl Queue {
     /// A try has ended: the job goes if it has ended, and else waits for its next time.
     pub(crate) fn back(&self, id: &EffectId, job: Option<Job>) {
         let mut entries = self.entries();
-        match job.filter(|job| !job.state.ended()) {
+        match job {
+            Some(job) if job.state.ended() => entries.remove(id, job.state),
             Some(job) => entries.insert(job),
-            None => entries.remove(id),
+            // Nobody remembers it any more: what it came to is not known.
+            None => entries.remove(id, JobState::Queued),
         }
         drop(entries);
         self.changed.notify_one();
@@ -167,7 +180,7 @@ impl Queue {
         let mut entries = self.entries();
         match entries.by_id.get(id).map(|entry| entry.running.clone()) {
             Some(Some(progress)) => progress.cancel(),
-            _ => entries.remove(id),
+            _ => entries.remove(id, JobState::Cancelled),
         }
     }
 

@@ -31,34 +31,20 @@ impl Fixture {
     }
 
     pub(crate) async fn open(dir: Arc<tempfile::TempDir>) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let mut options = tidegate_store::Options::new(dir.path().join("tier"), "h".parse().unwrap());
-        options.reserve_bytes = 0;
-        options.wanted_copies = 2;
-        let at = clock.clone();
-        let (store, _) = tokio::task::spawn_blocking(move || Store::open(options, at)).await.unwrap().unwrap();
-        let url = format!("file://{}", dir.path().join("object").display());
-        let name: TargetName = "default".parse().unwrap();
-        let target = Target::open(name, &url, tidegate_replica::Options::default()).unwrap();
-        // Compiled once for all tests: with a debug build that is what takes the time.
-        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        let sandbox = tidegate_sandbox::Options {
-            instances: 4,
-            deadline: Duration::from_millis(300),
-            cache: Some(tidegate_sandbox::CacheOptions::new(compiled)),
-            ..Default::default()
-        };
-        let options = Options {
-            name: "h".parse().unwrap(),
-            plugins: dir.path().join("plugins"),
-            wanted_copies: 2,
-            private: vec![dir.path().join("tier"), dir.path().join("object")],
-            uploads: 2,
-            drain: Duration::from_secs(20),
-        };
-        let sandbox = Sandbox::new(sandbox).unwrap();
-        let store = Arc::new(store);
-        let host = Host::start(options, clock, store.clone(), Arc::new(target), sandbox).await.unwrap();
+        let (options, clock, store, target, sandbox) = parts(&dir).await;
+        let host = Host::start(options, clock, store.clone(), target, sandbox).await.unwrap();
+        Self { host, dir, store }
+    }
+
+    /// A host that knows of another what these events tell, and has its components.
+    pub(crate) async fn recorded(of: &Self, events: Vec<Event>) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let (options, clock, store, target, sandbox) = parts(&dir).await;
+        let host = Host::recorded(options, clock, store.clone(), target, sandbox).unwrap();
+        for plugin in fs::read_dir(of.dir.path().join("plugins")).unwrap() {
+            host.add_plugin(fs::read(plugin.unwrap().path()).unwrap().into()).await.unwrap();
+        }
+        host.learn(events).await.unwrap();
         Self { host, dir, store }
     }
 
@@ -124,6 +110,37 @@ impl Fixture {
     pub(crate) async fn sealed(&self, number: u64) {
         self.event(|e| e.kind.name() == "checkpoint-sealed" && about(e, number)).await;
     }
+}
+
+/// What a host in this directory is made of.
+async fn parts(dir: &tempfile::TempDir) -> (Options, Arc<dyn Clock>, Arc<Store>, Arc<Target>, Sandbox) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let mut options = tidegate_store::Options::new(dir.path().join("tier"), "h".parse().unwrap());
+    options.reserve_bytes = 0;
+    options.wanted_copies = 2;
+    let at = clock.clone();
+    let (store, _) = tokio::task::spawn_blocking(move || Store::open(options, at)).await.unwrap().unwrap();
+    let url = format!("file://{}", dir.path().join("object").display());
+    let name: TargetName = "default".parse().unwrap();
+    let target = Target::open(name, &url, tidegate_replica::Options::default()).unwrap();
+    // Compiled once for all tests: with a debug build that is what takes the time.
+    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    let sandbox = tidegate_sandbox::Options {
+        instances: 4,
+        deadline: Duration::from_millis(300),
+        cache: Some(tidegate_sandbox::CacheOptions::new(compiled)),
+        ..Default::default()
+    };
+    let options = Options {
+        name: "h".parse().unwrap(),
+        plugins: dir.path().join("plugins"),
+        wanted_copies: 2,
+        private: vec![dir.path().join("tier"), dir.path().join("object")],
+        uploads: 2,
+        drain: Duration::from_secs(20),
+    };
+    let sandbox = Sandbox::new(sandbox).unwrap();
+    (options, clock, Arc::new(store), Arc::new(target), sandbox)
 }
 
 /// Whether an event is about this step of the run.

@@ -9,6 +9,7 @@
 mod beside;
 mod bots;
 mod decisions;
+mod figures;
 mod fixture;
 mod parked;
 mod past;

@@ -1,11 +1,12 @@
 //! The same component, fed the same events, decides the same: what bots decided while they were at work is what a replay of
-//! the journal decides, whatever went on around them.
+//! the journal decides, whatever went on around them; and so, but for jobs that were under way, does a host that has nothing
+//! but the facts.
 
 use std::{env, fs, path::Path, path::PathBuf};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tidegate_core::{Decision, EventKind, Glob, Grants, Mode, Triggers};
+use tidegate_core::{Decision, Event, EventKind, Glob, Grants, Mode, Triggers};
 use tidegate_engine::{BotSpec, Change};
 use tidegate_tests_support::guest::{PIN, component};
 
@@ -105,7 +106,8 @@ async fn decided(fixture: &Fixture) -> Vec<Vec<Decision>> {
     names.map(|name| fixture.host.decisions(&name).unwrap()).collect()
 }
 
-async fn live_and_replayed(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
+/// A host that has seen all of it, and what its bots have decided. A calm one waits after each deed until all is done.
+async fn lived(deeds: Vec<Deed>, calm: bool) -> (Fixture, Vec<Vec<Decision>>) {
     let mut fixture = Fixture::new().await;
     for (name, component, settings, kinds) in bots() {
         let plugin = fixture.host.add_plugin(component.into()).await.unwrap().digest;
@@ -139,19 +141,51 @@ async fn live_and_replayed(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
                 fixture = fixture.restart(|_| ()).await;
             }
         }
+        if calm {
+            idle(&fixture).await;
+        }
     }
     idle(&fixture).await;
     live.iter_mut().zip(decided(&fixture).await).for_each(|(all, more)| all.extend(more));
+    (fixture, live)
+}
+
+async fn journal(fixture: &Fixture) -> (Vec<Event>, String) {
+    let events = fixture.host.events(0, 10_000, std::time::Duration::ZERO).await.unwrap();
+    let lines: Vec<String> = events.iter().map(|it| serde_json::to_string(it).unwrap()).collect();
+    (events, lines.join("\n"))
+}
+
+async fn live_and_replayed(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
+    let (fixture, live) = lived(deeds, false).await;
+    let (_, journal) = journal(&fixture).await;
     for (live, (name, ..)) in live.into_iter().zip(bots()) {
         let name: tidegate_core::BotName = name.parse().unwrap();
         let spec = fixture.host.bot(&name).await.unwrap().spec;
         let replayed = fixture.host.try_out(name.clone(), spec, 0, 1000).await.unwrap();
         prop_assert!(replayed.end, "more decisions than one replay has");
-        let events = fixture.host.events(0, 10_000, std::time::Duration::ZERO).await.unwrap();
         let first = live.iter().zip(&replayed.decisions).find(|(a, b)| a != b);
-        let journal: Vec<String> = events.iter().map(|it| serde_json::to_string(it).unwrap()).collect();
-        prop_assert_eq!(first, None, "{}: live, replayed; the journal:\n{}", name, journal.join("\n"));
+        prop_assert_eq!(first, None, "{}: live, replayed; the journal:\n{}", name, journal);
         prop_assert_eq!(live.len(), replayed.decisions.len(), "{}", name);
+    }
+    Ok(())
+}
+
+/// A trial of a host, and one of the facts alone.
+async fn here_and_from_the_facts(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
+    // Calm: jobs that were under way are not among the facts.
+    let (fixture, _) = lived(deeds, true).await;
+    let (events, journal) = journal(&fixture).await;
+    let kept = Fixture::recorded(&fixture, events).await;
+    for (name, ..) in bots() {
+        let stranger = || "trial".parse().unwrap();
+        let spec = fixture.host.bot(&name.parse().unwrap()).await.unwrap().spec;
+        let here = fixture.host.try_out(stranger(), spec.clone(), 0, 1000).await.unwrap();
+        let there = kept.host.try_out(stranger(), spec, 0, 1000).await.unwrap();
+        let differs = here.decisions.iter().zip(&there.decisions).find(|(a, b)| a.event != b.event || !a.agrees(b));
+        prop_assert_eq!(differs, None, "{}: here, from the facts; the journal:\n{}", name, journal);
+        let counts = |it: &tidegate_engine::Trial| (it.decisions.len(), it.handled);
+        prop_assert_eq!(counts(&here), counts(&there), "{}", name);
     }
     Ok(())
 }
@@ -162,5 +196,11 @@ proptest! {
     #[test]
     fn what_bots_decided_is_what_a_replay_decides(deeds in deeds()) {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(live_and_replayed(deeds))?;
+    }
+
+    #[test]
+    fn what_a_host_would_decide_is_what_its_recorded_facts_decide(deeds in deeds()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(here_and_from_the_facts(deeds))?;
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, io, io::Read as _, os::fd::OwnedFd, path::Path};
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW},
+    fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW},
     io::Errno,
 };
 
@@ -58,6 +58,15 @@ impl Dir {
             dir.list()?.iter().try_for_each(|file| dir.remove(&file.name))?;
         }
         Ok(dir)
+    }
+
+    /// Held by one opener at a time, in whatever process, until it is dropped.
+    pub(super) fn lock(&self) -> io::Result<OwnedFd> {
+        // Opened anew: a lock belongs to an open directory, and would last as long as the cache.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let own = rustix::fs::openat(&self.0, ".", flags, Mode::empty())?;
+        rustix::fs::flock(&own, FlockOperation::LockExclusive)?;
+        Ok(own)
     }
 
     /// Its plain files and links. Names that are no UTF-8 are not ours.

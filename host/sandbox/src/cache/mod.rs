@@ -56,8 +56,11 @@ impl Cache {
         let failed =
             |what: &str, error: std::io::Error| Error::Cache(format!("{what} {}: {error}", options.dir.display()));
         let dir = Dir::open(&options.dir).map_err(|e| failed("can't use", e))?;
+        // One at a time: what is half written may be the key of another that is being opened.
+        let opening = dir.lock().map_err(|e| failed("can't lock", e))?;
         put::sweep(&dir).map_err(|e| failed("can't clear", e))?;
         let key = Key::of(&dir).map_err(|e| failed("can't make the key in", e))?;
+        drop(opening);
         Ok(Self { dir, key, options: options.clone() })
     }
 

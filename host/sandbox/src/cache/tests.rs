@@ -265,3 +265,18 @@ fn what_is_larger_than_the_cache_is_not_kept_and_costs_nobody_a_place() {
     assert!(got(&cache, &entry("a")).is_some() && got(&cache, &entry("b")).is_none());
     assert_eq!(names(&options.dir).len(), 2, "the key and one entry");
 }
+
+#[test]
+fn many_may_open_a_new_directory_at_once_and_share_what_is_in_it() {
+    for _ in 0..20 {
+        let home = tempfile::tempdir().unwrap();
+        let options = CacheOptions::new(home.path().join("compiled"));
+        let open = || Cache::open(&options).unwrap();
+        let caches: Vec<Cache> = std::thread::scope(|scope| {
+            let opening: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            opening.into_iter().map(|opened| opened.join().unwrap()).collect()
+        });
+        caches[0].keep(&entry("a"), &code("code of a"));
+        assert!(caches.iter().all(|cache| got(cache, &entry("a")).is_some()), "one key for all");
+    }
+}

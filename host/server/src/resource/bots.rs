@@ -29,12 +29,12 @@ pub(super) fn json(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-fn name_of(value: impl Serialize) -> String {
+pub(crate) fn name_of(value: impl Serialize) -> String {
     json(value).as_str().unwrap_or_default().to_owned()
 }
 
 pub(super) fn show(bot: BotInfo) -> Bot {
-    let ledger = &bot.ledger;
+    let (ledger, standing) = (&bot.ledger, bot.standing());
     Bot {
         name: bot.name.into(),
         plugin: bot.spec.plugin.to_string(),
@@ -42,12 +42,7 @@ pub(super) fn show(bot: BotInfo) -> Bot {
         grants: json(&bot.spec.grants),
         triggers: json(&bot.spec.triggers),
         mode: json(bot.spec.mode),
-        state: match (&bot.quarantined, &bot.stopped) {
-            (Some(_), _) => "quarantined",
-            (None, Some(_)) => "stopped",
-            (None, None) => "running",
-        }
-        .to_owned(),
+        state: standing.name().to_owned(),
         parked: bot.parked,
         previous: bot.previous.map(|(plugin, events_left)| Previous { plugin: plugin.to_string(), events_left }),
         candidate: bot.candidate.map(|(spec, comparison)| candidate(spec, comparison)),

@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod jobs;
 mod letters;
+mod metrics;
 mod pins;
 mod plugins;
 mod prunings;
@@ -16,6 +17,10 @@ mod stream;
 mod trials;
 
 use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use bots::name_of;
+pub use events::recorded;
+pub use trials::try_out;
 
 use crate::app::App;
 
@@ -36,4 +41,5 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .merge(letters::router())
         .merge(trials::router())
         .merge(health::router())
+        .merge(metrics::router())
 }

@@ -1,8 +1,9 @@
 //! Trials: what a bot would have decided.
 
 use axum::{Json as Answer, extract::State};
-use tidegate_api::{Asked, Decision, Trial, TrialRequest, Wake};
+use tidegate_api::{Asked, Decision, Problem, Trial, TrialRequest, Wake};
 use tidegate_core::Mode;
+use tidegate_engine::Host;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::bots::{json, part, settings};
@@ -39,6 +40,18 @@ pub(super) fn decision(it: tidegate_core::Decision) -> Decision {
 #[utoipa::path(post, operation_id = "trials_run", path = "/v1/trials", tag = "bots", request_body = TrialRequest,
     responses((status = 200, body = Trial, description = "What it would have decided"), Problems))]
 async fn run(State(app): State<App>, Json(asked): Json<TrialRequest>) -> Result<Answer<Trial>, Failure> {
+    Ok(Answer(of(&app.host, asked).await?))
+}
+
+/// What `POST /v1/trials` answers, of a host that no server is before.
+///
+/// # Errors
+/// As it answers them.
+pub async fn try_out(host: &Host, asked: TrialRequest) -> Result<Trial, Problem> {
+    of(host, asked).await.map_err(Failure::into_problem)
+}
+
+async fn of(host: &Host, asked: TrialRequest) -> Result<Trial, Failure> {
     let name = asked.name.as_deref().unwrap_or("trial").parse()?;
     let plugin = asked.plugin.parse().map_err(|error| Failure::bad_request(format!("field `plugin`: {error}")))?;
     let limit = asked.limit.unwrap_or(100);
@@ -52,7 +65,7 @@ async fn run(State(app): State<App>, Json(asked): Json<TrialRequest>) -> Result<
         triggers: part("triggers", asked.triggers)?,
         mode: Mode::Enforce,
     };
-    let tried = app.host.try_out(name, spec, asked.after, usize::try_from(limit).unwrap_or(1_000)).await?;
+    let tried = host.try_out(name, spec, asked.after, usize::try_from(limit).unwrap_or(1_000)).await?;
     let decisions = tried.decisions.into_iter().map(decision).collect();
-    Ok(Answer(Trial { decisions, handled: tried.handled, through: tried.through, end: tried.end }))
+    Ok(Trial { decisions, handled: tried.handled, through: tried.through, end: tried.end })
 }

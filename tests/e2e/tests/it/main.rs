@@ -15,6 +15,6 @@ mod durability;
 mod faults;
 mod first_light;
 mod hostile;
-mod python_bot;
+mod other_languages;
 mod tutorial;
 mod workshop;

@@ -1,9 +1,10 @@
-//! What authors of plugins do: only `run` needs a host.
+//! What authors of plugins do: only `run` may need a host.
 
 mod bench;
 mod build;
 mod inspect;
 mod new;
+mod recorded;
 mod run;
 mod settings;
 mod test;
@@ -13,7 +14,7 @@ use tidegate_client::Client;
 
 use crate::{exit::Failure, show::Out};
 
-/// Write, test, build and look at plugins, and try them out; only `run` needs a host
+/// Write, test, build and look at plugins, and try them out; only `run` needs a host, or what one has recorded
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

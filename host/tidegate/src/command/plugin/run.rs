@@ -6,6 +6,7 @@ use tidegate_client::{
     api::{Trial, TrialRequest},
 };
 
+use super::recorded::Recording;
 use crate::{
     command::bots::{decisions, json_value, upload},
     exit::Failure,
@@ -16,6 +17,10 @@ use crate::{
 ///
 /// The component is handed to the host, which keeps it as one that could be installed, and is given the events as if it
 /// had been installed at their beginning, with an empty state. Each effect is judged against the catalogue as it was then.
+///
+/// With --events no host is needed: the catalogue is made of the events of a file. They don't tell what trainers reported,
+/// nor of jobs that were under way, nor of checkpoints that were only found in object storage; and their times are to the
+/// microsecond.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The component: a .wasm file
@@ -23,6 +28,12 @@ pub(crate) struct Args {
     /// Say what it would decide, and do nothing
     #[arg(long, required = true)]
     dry_run: bool,
+    /// Not those of a host, but of this file: lines as `tidegate events --json` prints them
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Verified copies that the host of the file wanted of each checkpoint: its `policy.copies`
+    #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "events")]
+    copies: u32,
     /// The name that the bot would have: chance and canary shares depend on it
     #[arg(long, default_value = "trial")]
     name: String,
@@ -45,11 +56,17 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
     debug_assert!(args.dry_run, "clap asks for it");
-    let plugin = upload(&args.file, client, out).await?;
-    let (name, limit) = (Some(args.name), Some(args.limit));
-    let Args { settings, grants, triggers, after, .. } = args;
-    let asked = TrialRequest { name, plugin, settings, grants, triggers, after, limit };
-    let trial = out.wait("trying it out".to_owned(), client.try_out(&asked)).await?;
+    let recording = args.events.as_deref().map(Recording::read).transpose()?;
+    let (name, limit, plugin) = (Some(args.name), Some(args.limit), String::new());
+    let Args { file, copies, settings, grants, triggers, after, .. } = args;
+    let mut asked = TrialRequest { name, plugin, settings, grants, triggers, after, limit };
+    let trial = match recording {
+        Some(recording) => out.wait("trying it out".to_owned(), recording.try_out(&file, copies, asked)).await?,
+        None => {
+            asked.plugin = upload(&file, client, out).await?;
+            out.wait("trying it out".to_owned(), client.try_out(&asked)).await?
+        }
+    };
     out.value(&trial, || text(&trial))
 }
 
