@@ -75,6 +75,7 @@ codes! {
     NotMigrated = "TG0035", 409, "The new version did not take over the state", "The detail is what it said; the version before is still at work, with its state as it was.";
     NoCandidate = "TG0036", 409, "The bot has no other version", "`tidegate bots show BOT` tells whether one runs beside it, or is kept to go back to.";
     Busy = "TG0037", 503, "The bot is at work", "Try again in a few seconds.";
+    PluginInUse = "TG0038", 409, "The plugin is in use", "The detail says by whom: remove or change those first.";
 }
 
 impl std::fmt::Display for Code {

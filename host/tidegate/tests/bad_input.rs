@@ -91,7 +91,9 @@ fn every_bad_request_is_a_problem_and_leaves_nothing() {
         // Routes and methods that do not exist.
         ("GET", "/", String::new(), 404, "TG0004"),
         ("GET", "/v2/runs", String::new(), 404, "TG0004"),
-        ("GET", "/v1/runs/", String::new(), 404, "TG0004"),
+        ("GET", "/v1/runs/", String::new(), 400, "TG0003"),
+        ("GET", "/v1/bots/", String::new(), 400, "TG0003"),
+        ("POST", "/v1/bots//resume", String::new(), 400, "TG0003"),
         ("PATCH", "/v1/runs", String::new(), 405, "TG0004"),
         ("DELETE", "/v1/events", String::new(), 405, "TG0004"),
     ];

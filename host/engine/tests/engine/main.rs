@@ -9,8 +9,10 @@
 mod bots;
 mod decisions;
 mod fixture;
+mod grants;
 mod parked;
 mod past;
+mod plugins;
 mod prune;
 mod replay;
 mod restore;
