@@ -26,6 +26,14 @@ impl Client {
         self.ask(Call::get(&["v1", "plugins"])).await
     }
 
+    /// Removes an uploaded component that nothing needs any more.
+    ///
+    /// # Errors
+    /// `TG0020` when it is not there, `TG0038` while a bot or a parked event needs it.
+    pub async fn remove_plugin(&self, digest: &str) -> Result<(), Error> {
+        self.tell(Call::new(Method::DELETE, &["v1", "plugins", digest])).await
+    }
+
     /// Installs a bot, or changes it.
     ///
     /// # Errors

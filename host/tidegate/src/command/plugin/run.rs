@@ -5,17 +5,22 @@ use tidegate_client::{
     Client,
     api::{Trial, TrialRequest},
 };
+use tidegate_core::{BotName, Digest, limits};
 
 use crate::{
-    command::bots::{decisions, json_value, upload},
+    command::{
+        bots::{decisions, send},
+        input,
+    },
     exit::Failure,
     show::Out,
 };
 
 /// What a plugin would have decided about the events that a host has recorded; nothing is done
 ///
-/// The component is handed to the host, which keeps it as one that could be installed, and is given the events as if it
-/// had been installed at their beginning, with an empty state. Each effect is judged against the catalogue as it was then.
+/// The component is handed to the host, and is given the events as if it had been installed at their beginning, with an empty
+/// state. Each effect is judged against the catalogue as it was then. If the host did not have the component before, it is
+/// removed again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The component: a .wasm file
@@ -27,13 +32,13 @@ pub(crate) struct Args {
     #[arg(long, default_value = "trial")]
     name: String,
     /// Its settings, as JSON, or @FILE
-    #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+    #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
     settings: Value,
     /// What it may do, as JSON, or @FILE
-    #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+    #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
     grants: Value,
     /// What wakes it, as JSON, or @FILE
-    #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+    #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
     triggers: Value,
     /// Begin after this event
     #[arg(long, value_name = "EVENT", default_value_t = 0)]
@@ -45,12 +50,28 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
     debug_assert!(args.dry_run, "clap asks for it");
-    let plugin = upload(&args.file, client, out).await?;
+    args.name.parse::<BotName>()?;
+    let component = input::file(&args.file, limits::COMPONENT_BYTES)?;
+    let digest = Digest::of(&component).to_string();
+    let there = client.plugins().await?.items.iter().any(|plugin| plugin.digest == digest);
+    let plugin = send(&args.file, component, client, out).await?;
+    let tried = try_out(args, plugin, client, out).await;
+    if !there {
+        match client.remove_plugin(&digest).await {
+            // Somebody else has removed it, or installed a bot of it meanwhile.
+            Err(error) if !matches!(error.status(), Some(404 | 409)) && tried.is_ok() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let trial = tried?;
+    out.value(&trial, || text(&trial))
+}
+
+async fn try_out(args: Args, plugin: String, client: &Client, out: Out) -> Result<Trial, Failure> {
     let (name, limit) = (Some(args.name), Some(args.limit));
     let Args { settings, grants, triggers, after, .. } = args;
     let asked = TrialRequest { name, plugin, settings, grants, triggers, after, limit };
-    let trial = out.wait("trying it out".to_owned(), client.try_out(&asked)).await?;
-    out.value(&trial, || text(&trial))
+    Ok(out.wait("trying it out".to_owned(), client.try_out(&asked)).await?)
 }
 
 fn text(trial: &Trial) -> String {
