@@ -23,6 +23,9 @@ fn python_runs_in_a_closed_room_where_the_operator_lets_it() {
         let answer = host.send(&Request::new(method, path).json(&body.to_string())).unwrap();
         (answer.status, answer.json().unwrap_or_default())
     };
+    let manifest = format!("@{}", root().join("examples/python-policy/manifest.json").display());
+    let mut describe = Command::new(tidegate_tests_support::host::binary().unwrap());
+    run(describe.args(["plugin", "describe"]).arg(&component).args(["--manifest", &manifest]));
     let component = fs::read(component).unwrap();
     let upload =
         Request { content_type: Some("application/wasm"), body: &component, ..Request::new("POST", "/v1/plugins") };

@@ -55,7 +55,9 @@ pub(super) fn look_at(file: &Path, component: &[u8]) -> Result<Inspected, Failur
 pub(super) fn text(about: &Inspected) -> String {
     let mut text = match &about.manifest {
         Some(it) => format!("{} {}\n{}\nworlds   {}\n", it.name, it.version, it.description, it.worlds.join(", ")),
-        None => "it says nothing of itself: it was built without [package.metadata.tidegate]\n".to_owned(),
+        None => "it says nothing of itself: all that it uses must be granted. [package.metadata.tidegate] or `tidegate plugin \
+                 describe` gives it a manifest\n"
+            .to_owned(),
     };
     text += &format!("digest   {}\nsize     {}\n", about.digest, bytes(about.bytes));
     let uses: Vec<&str> = about.uses.iter().map(|want| want.name()).collect();
