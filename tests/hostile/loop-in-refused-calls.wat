@@ -1,4 +1,5 @@
 ;; Asks for what it is not granted, for ever: refusals count as host calls.
+;; grants: {"prune":["other"],"tiers":["nvme","object"]}
 ;; ends: quarantined, host calls
 (import "tidegate:bot/checkpoints@0.2.0" "prune"
   (func $prune (param i32 i32 i64 i32 i32 i32 i32)))

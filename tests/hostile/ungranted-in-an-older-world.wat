@@ -1,4 +1,5 @@
-;; Asks to prune by the contract of 0.1, and is granted nothing: the same guard denies it.
+;; Asks to prune by the contract of 0.1, and is granted it for another run: the same guard denies it.
+;; grants: {"prune":["other"],"tiers":["nvme","object"]}
 ;; world: 0.1
 ;; ends: runs
 ;; check: /ledger/refused/denied = 1

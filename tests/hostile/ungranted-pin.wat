@@ -1,4 +1,5 @@
-;; Asks to pin, and is granted nothing: denied.
+;; Asks to pin, and is granted it for another run: denied.
+;; grants: {"pin":["other"]}
 ;; ends: runs
 ;; check: /ledger/refused/denied = 1
 ;; check: /effects = 0

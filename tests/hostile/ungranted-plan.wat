@@ -1,4 +1,5 @@
-;; Asks what the guard would say to a prune, and is granted nothing: denied.
+;; Asks what the guard would say to a prune, and is granted it for another run: denied.
+;; grants: {"prune":["other"],"tiers":["nvme","object"]}
 ;; ends: runs
 (import "tidegate:bot/checkpoints@0.2.0" "plan-prune" (func $plan (param i32 i32 i32 i32 i32 i32)))
 (data (i32.const 2000) "because I can")

@@ -1,4 +1,5 @@
-;; Asks to prune, and is granted nothing: denied, and no job.
+;; Asks to prune, and is granted it for another run: denied, and no job.
+;; grants: {"prune":["other"],"tiers":["nvme","object"]}
 ;; ends: runs
 ;; check: /ledger/refused/denied = 1
 ;; check: /effects = 0

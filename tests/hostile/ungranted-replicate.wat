@@ -1,5 +1,5 @@
-;; Asks for a copy, and is granted the target but no run: denied, and no job.
-;; grants: {"targets":["default"]}
+;; Asks for a copy, and is granted the target but another run: denied, and no job.
+;; grants: {"replicate":["other"],"targets":["default"]}
 ;; ends: runs
 ;; check: /ledger/refused/denied = 1
 ;; check: /effects = 0

@@ -1,5 +1,5 @@
-;; Writes state, and is granted not a byte of it: refused.
-;; grants: {"state_bytes":0}
+;; Writes state, and is granted a byte of it: refused.
+;; grants: {"state_bytes":1}
 ;; ends: runs
 ;; check: /state_bytes = 0
 (import "tidegate:bot/state@0.2.0" "set" (func $set (param i32 i32 i32 i32 i32)))

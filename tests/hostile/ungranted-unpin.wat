@@ -1,4 +1,5 @@
-;; Asks to take a pin back, and is granted nothing: denied.
+;; Asks to take a pin back, and is granted it for another run: denied.
+;; grants: {"pin":["other"]}
 ;; ends: runs
 ;; check: /ledger/refused/denied = 1
 ;; check: /effects = 0

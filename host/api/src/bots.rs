@@ -24,11 +24,12 @@ pub struct BotSpec {
     /// The bot's settings; what is valid the component's `configure` decides.
     #[serde(default)]
     pub settings: Value,
-    /// What it may do; nothing by default. See `host/core`'s `Grants`: `read`, `replicate`, `prune`, `pin` are lists of
-    /// run globs, `targets` names targets, `tiers` tiers.
+    /// What it may do; nothing by default. An object: `read`, `replicate`, `prune`, `pin` are lists of run patterns, at most
+    /// 64 each; `targets` names targets that the host has, `tiers` tiers; `wasi` and the quotas are those of `host/core`'s
+    /// `Grants`. A pattern is 1 to 128 of `A-Z a-z 0-9 . _ -`, `*` (any characters) and `?` (one character).
     #[serde(default)]
     pub grants: Value,
-    /// What wakes it: `events` is a list of event kinds, `runs` of run globs.
+    /// What wakes it: `events` is a list of event kinds, `runs` of run patterns.
     #[serde(default)]
     pub triggers: Value,
     /// How far its decisions are carried out: `"enforce"` (the default), `"shadow"` (they are only recorded), or
@@ -40,7 +41,7 @@ pub struct BotSpec {
     #[serde(default)]
     pub beside: bool,
     /// Events that a new version must handle well before it is settled: if it fails on one of them, the version before it
-    /// is put back. Default = 100; 0 means never.
+    /// is put back. 0 to 1,000,000; 0 means never. Default = 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probation: Option<u64>,
 }
@@ -63,7 +64,7 @@ pub struct Ledger {
     pub wall_seconds: f64,
     /// The most bytes of memory in one event.
     pub memory_peak_bytes: u64,
-    /// Host calls, log lines apart.
+    /// Host calls, those of WASI too, log lines apart.
     pub host_calls: u64,
     /// Bytes handed over in them.
     pub host_call_bytes: u64,

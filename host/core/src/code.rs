@@ -76,6 +76,7 @@ codes! {
     NoCandidate = "TG0036", 409, "The bot has no other version", "`tidegate bots show BOT` tells whether one runs beside it, or is kept to go back to.";
     Busy = "TG0037", 503, "The bot is at work", "Try again in a few seconds.";
     CandidateFailed = "TG0038", 409, "The version beside the bot has failed", "`tidegate bots decisions BOT` shows on what; mend it, or promote it all the same with `--force`.";
+    PluginInUse = "TG0039", 409, "The plugin is in use", "The detail says by whom: remove or change those first.";
 }
 
 impl std::fmt::Display for Code {

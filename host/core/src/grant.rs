@@ -4,48 +4,16 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BotName, EffectKind, Event, EventKind, Refusal, RunName, TargetName, Tier, Want, Why};
-
-/// A pattern over names: `*` stands for any characters, `?` for one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Glob(pub String);
-
-impl Glob {
-    /// Whether the whole of `name` fits.
-    pub fn matches(&self, name: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
-        // The textbook way in constant memory: on a mismatch, let the last `*` take one character more.
-        let (mut p, mut n, mut star) = (0, 0, None);
-        while n < name.len() {
-            match pattern.get(p) {
-                Some(b'*') => {
-                    star = Some((p, n));
-                    p += 1;
-                }
-                Some(c) if *c == b'?' || name.get(n) == Some(c) => {
-                    p += 1;
-                    n += 1;
-                }
-                _ => match star {
-                    Some((at, taken)) => {
-                        star = Some((at, taken + 1));
-                        p = at + 1;
-                        n = taken + 1;
-                    }
-                    None => return false,
-                },
-            }
-        }
-        pattern.iter().skip(p).all(|c| *c == b'*')
-    }
-}
+use crate::{
+    BadGlobs, BotName, EffectKind, Event, EventKind, Glob, Refusal, RunName, TargetName, Tier, Want, Why,
+    glob::check_all, object::object_only,
+};
 
 /// What a bot may do. The default is nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct Grants {
-    /// Runs whose checkpoints it may see.
+    /// Runs whose checkpoints it may see: patterns, at most [`crate::limits::GLOBS`] as in every list of them.
     pub read: Vec<Glob>,
     /// Runs that it may replicate.
     pub replicate: Vec<Glob>,
@@ -72,11 +40,25 @@ pub struct Grants {
     pub state_bytes: Option<u64>,
 }
 
+object_only!(Grants, "an object of grants");
+object_only!(Triggers, "an object of `events` and `runs`");
+
 fn covers(globs: &[Glob], run: &RunName) -> bool {
     globs.iter().any(|glob| glob.matches(run.as_str()))
 }
 
 impl Grants {
+    /// Whether its patterns are patterns, and not too many. What there is to grant, such as targets, the host knows.
+    ///
+    /// # Errors
+    /// [`BadGlobs`] names the list.
+    pub fn check(&self) -> Result<(), BadGlobs> {
+        check_all("grants.read", &self.read)?;
+        check_all("grants.replicate", &self.replicate)?;
+        check_all("grants.prune", &self.prune)?;
+        check_all("grants.pin", &self.pin)
+    }
+
     /// Effects in one event.
     pub fn effects_per_event(&self) -> u32 {
         self.effects_per_event.unwrap_or(64).min(4096)
@@ -135,7 +117,7 @@ impl Grants {
 
 /// Which events wake a bot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct Triggers {
     /// Kinds of events, by the names of [`EventKind::TRIGGERS`].
     pub events: BTreeSet<String>,
@@ -144,6 +126,14 @@ pub struct Triggers {
 }
 
 impl Triggers {
+    /// Whether its patterns are patterns, and not too many.
+    ///
+    /// # Errors
+    /// [`BadGlobs`].
+    pub fn check(&self) -> Result<(), BadGlobs> {
+        check_all("triggers.runs", &self.runs)
+    }
+
     /// A kind that does not exist, if there is one.
     pub fn unknown(&self) -> Option<&str> {
         self.events.iter().map(String::as_str).find(|kind| !EventKind::TRIGGERS.contains(kind))
@@ -170,19 +160,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs_match_whole_names() {
-        for (glob, name, fits) in [
-            ("*", "anything", true),
-            ("gpt-*", "gpt-1b", true),
-            ("gpt-*", "my-gpt-1b", false),
-            ("*-a*b", "x-a-a-b", true),
-            ("g?t", "gpt", true),
-            ("g?t", "gt", false),
-            ("", "", true),
-            ("", "x", false),
+    fn grants_are_an_object_of_what_there_is() {
+        let read = |text: &str| serde_json::from_str::<Grants>(text).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"read":["*"],"tiers":["nvme"]}"#).unwrap().read, [Glob("*".into())]);
+        for (text, said) in [
+            ("[]", "an object of grants"),
+            (r#"[["*"]]"#, "an object of grants"),
+            ("null", "an object of grants"),
+            (r#""read""#, "an object of grants"),
+            (r#"{"raed":["*"]}"#, "unknown field `raed`"),
+            (r#"{"read":"*"}"#, "a sequence"),
+            (r#"{"tiers":["tape"]}"#, "unknown variant `tape`"),
+            (r#"{"targets":["a b"]}"#, "target name \"a b\" is not valid"),
         ] {
-            assert_eq!(Glob(glob.into()).matches(name), fits, "{glob} on {name}");
+            let error = read(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
         }
+        assert!(serde_json::from_str::<Triggers>("[]").is_err());
+    }
+
+    #[test]
+    fn every_list_of_patterns_is_checked() {
+        let bad = || vec![Glob("[a]".into())];
+        let none = Grants::default;
+        for (grants, field) in [
+            (Grants { read: bad(), ..none() }, "grants.read"),
+            (Grants { replicate: bad(), ..none() }, "grants.replicate"),
+            (Grants { prune: bad(), ..none() }, "grants.prune"),
+            (Grants { pin: bad(), ..none() }, "grants.pin"),
+        ] {
+            assert!(grants.check().unwrap_err().to_string().starts_with(field));
+        }
+        assert!(Triggers { runs: bad(), ..Triggers::default() }.check().is_err());
+        // What an earlier version has written is still read.
+        let record = crate::cbor::encode(&Grants { read: bad(), ..none() }).unwrap();
+        assert_eq!(crate::cbor::decode::<Grants>(&record, 1 << 10).unwrap().read, bad());
     }
 
     #[test]

@@ -5,22 +5,22 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use crate::{limits, quoted};
 
 /// Why a name or number was refused, in words that say what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {shown:?} is not valid: {rule}")]
+#[error("{what} {shown} is not valid: {rule}")]
 pub struct InvalidName {
     /// What was named, such as `run name`.
     pub what: &'static str,
-    /// The value, cut to 80 characters.
+    /// The value in quotes, as [`crate::quoted`] has it.
     pub shown: String,
     /// The rule.
     pub rule: &'static str,
 }
 
-pub(crate) fn shown(value: &str) -> String {
-    value.chars().take(80).collect()
+fn shown(value: &str) -> String {
+    quoted(value).to_string()
 }
 
 const RULE: &str = "use 1 to 128 of A-Z a-z 0-9 . _ - and do not start with . or -";
@@ -117,7 +117,7 @@ macro_rules! number {
                 let ok: fn(u64) -> bool = $ok;
                 match <$inner>::try_from(value) {
                     Ok(inner) if ok(value) => Ok(Self(inner)),
-                    _ => Err(InvalidName { what: $what, shown: value.to_string(), rule: $rule }),
+                    _ => Err(InvalidName { what: $what, shown: shown(&value.to_string()), rule: $rule }),
                 }
             }
         }

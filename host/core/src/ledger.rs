@@ -28,9 +28,9 @@ pub struct Ledger {
     pub wall: Duration,
     /// The most bytes of memories and tables in one event.
     pub memory_peak: u64,
-    /// Host calls, log lines apart.
+    /// Host calls, those of WASI too, log lines apart.
     pub host_calls: u64,
-    /// Bytes of strings and lists handed over in them.
+    /// Bytes of strings and lists handed over in them; of WASI those that are printed or drawn.
     pub host_bytes: u64,
     /// Log lines that were kept.
     pub log_lines: u64,

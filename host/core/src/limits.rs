@@ -35,6 +35,10 @@ pub const SETTINGS_SCHEMA_BYTES: usize = 64 << 10;
 pub const SETTINGS_SCHEMA_DEPTH: usize = 32;
 /// Bytes of a bot's settings.
 pub const SETTINGS_BYTES: usize = 64 << 10;
+/// Patterns of runs in one list of a bot's grants or triggers.
+pub const GLOBS: usize = 64;
+/// Events that a new version of a bot may be on probation for.
+pub const PROBATION: u64 = 1_000_000;
 /// Pins on one checkpoint.
 pub const PINS: usize = 64;
 /// Bytes of one block: digests are made, ranges are read and corruption is named in this unit.

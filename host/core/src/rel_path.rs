@@ -4,7 +4,7 @@ use std::{fmt, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::shown, limits};
+use crate::{limits, quoted};
 
 /// A relative path of plain components: no `..`, no `.`, no root, no control characters; the same on every tier.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct RelPath(String);
 
 /// Why a path was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("file name {shown:?} is not accepted: {rule}")]
+#[error("file name {shown} is not accepted: {rule}")]
 pub struct InvalidPath {
     /// The path, cut to 80 characters.
     pub shown: String,
@@ -61,7 +61,7 @@ impl TryFrom<String> for RelPath {
     type Error = InvalidPath;
     fn try_from(path: String) -> Result<Self, InvalidPath> {
         match broken_rule(&path) {
-            Some(rule) => Err(InvalidPath { shown: shown(&path), rule }),
+            Some(rule) => Err(InvalidPath { shown: quoted(&path).to_string(), rule }),
             None => Ok(Self(path)),
         }
     }

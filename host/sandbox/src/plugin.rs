@@ -65,9 +65,9 @@ pub struct Usage {
     pub wall: Duration,
     /// Bytes of memories and tables, at the end and so at most.
     pub memory_bytes: u64,
-    /// Host calls, log lines apart.
+    /// Host calls, those of WASI too, log lines apart.
     pub host_calls: u32,
-    /// Bytes of strings and lists in those calls.
+    /// Bytes of strings and lists in those calls; of WASI those that are printed or drawn.
     pub host_bytes: u64,
     /// Effects that were accepted.
     pub effects: u32,
@@ -165,8 +165,10 @@ impl Plugin {
         };
         let mut guest = store.into_data();
         if let Some(room) = guest.room.take() {
-            room.tell(&mut guest.logs);
+            room.close(&mut guest.logs, &mut guest.budget);
         }
+        // Calls into the room could not be refused when they were made.
+        let result = result.and_then(|()| guest.budget.check().map_err(|over| Fault::OverBudget(over.to_string())));
         let usage = Usage {
             fuel,
             wall: started.elapsed(),

@@ -89,6 +89,11 @@ impl Sandbox {
         Ok(Plugin::new(self.clone(), ready, Arc::new(about)))
     }
 
+    /// Removes what was compiled of a component from the cache, for this engine. One that is loaded goes on.
+    pub fn forget(&self, component: Digest) {
+        self.0.compiling.forget(component);
+    }
+
     /// Kills the worker that compiles, if there is one; no further one is started. For the end of a host, whose threads
     /// may wait in [`Sandbox::load`]. What is cached still loads.
     pub fn stop_compiling(&self) {

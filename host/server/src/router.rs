@@ -6,7 +6,7 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use tidegate_core::Code;
+use tidegate_core::{Code, quoted};
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -30,6 +30,11 @@ pub(crate) fn service(app: App) -> Router {
 }
 
 async fn no_such_route(method: Method, uri: Uri) -> Failure {
+    // A name that is empty leaves a hole in its path, which then is no route.
+    if uri.path().strip_prefix("/v1/").is_some_and(|rest| rest.split('/').any(str::is_empty)) {
+        let rule = "a name or number in it is empty; a listing is asked for without a / at its end";
+        return Failure::new(Code::BadName, format!("path {}: {rule}", shown(&uri)));
+    }
     Failure::new(Code::NoSuchRoute, format!("{method} {}", shown(&uri)))
 }
 
@@ -39,5 +44,5 @@ async fn no_such_method(method: Method, uri: Uri) -> Failure {
 }
 
 fn shown(uri: &Uri) -> String {
-    uri.path().chars().take(200).collect()
+    quoted(uri.path()).to_string()
 }

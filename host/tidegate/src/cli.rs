@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ContextValue};
 use tidegate_client::Address;
+use tidegate_core::QUOTED_CHARS;
 
 use crate::{
     command,
@@ -57,12 +58,31 @@ pub(crate) enum Command {
 pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, Failure> {
     let arguments: Vec<OsString> = arguments.collect();
     let json = arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json");
-    Cli::try_parse_from(arguments).map_err(|error| {
+    Cli::try_parse_from(arguments).map_err(shortened).map_err(|error| {
         if error.exit_code() == 0 || !json {
             error.exit();
         }
         Failure::Usage(message(&error.render().to_string()))
     })
+}
+
+/// No value is repeated whole.
+fn shortened(mut error: clap::Error) -> clap::Error {
+    let cut = |text: &String| {
+        let (end, _) = text.char_indices().nth(QUOTED_CHARS)?;
+        Some(format!("{}… ({} bytes)", text.get(..end)?, text.len()))
+    };
+    let long: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, cut(text)?)),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in long {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
 }
 
 /// What clap says for people, without its heading and without the usage below it.
@@ -103,6 +123,25 @@ mod tests {
         ] {
             let message = refused(arguments);
             assert!(message.contains(said) && !message.contains('\n') && !message.contains("Usage:"), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn no_value_is_repeated_whole() {
+        let long = "x".repeat(100_000);
+        let option = format!("--{long}");
+        let json = format!("{{\"{long}\"");
+        for arguments in [
+            &["tidegate", "--json", &long][..],
+            &["tidegate", "--json", &option],
+            &["tidegate", "--json", "pin", "gpt", &long],
+            &["tidegate", "--json", "bots", "install", "x", "--name", "x", "--grants", &json],
+            &["tidegate", "--json", "bots", "install", "x", "--name", "x", "--mode", &long],
+            &["tidegate", "--json", "bots", "install", "x", "--name", "x", "--settings", &format!("@{long}")],
+            &["tidegate", "--json", "--socket", &format!("x://{long}"), "status"],
+        ] {
+            let message = refused(arguments);
+            assert!(message.len() < 1200, "{} bytes: {:.300}", message.len(), message);
         }
     }
 

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use tidegate_client::Error;
+use tidegate_core::InvalidName;
 
 /// The exit codes, as `--help` shows them.
 pub(crate) const CODES: &str = "\
 Exit codes:
   0    done
   1    failed; for `status`: the host is not ready
-  2    wrong usage, a value that is not valid, or a wrong configuration
+  2    wrong usage, a value that is not valid, a file that can't be read, or a wrong configuration
   3    there is no such run, checkpoint, save, restore, job, bot or plugin
   4    refused: the guard, a conflict, no space, too many at once
   5    no host answers on the socket, or it may not be used
@@ -22,6 +23,8 @@ pub(crate) enum Failure {
     Client(Error),
     /// What was given makes no sense.
     Usage(String),
+    /// A name that can't be one.
+    Name(InvalidName),
     /// Anything else.
     Other(anyhow::Error),
     /// Ctrl-C.
@@ -35,10 +38,11 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Name(_) => 2,
             Self::Other(_) => 1,
             Self::Interrupted => 130,
             Self::Client(Error::Unreachable { .. } | Error::Broken { .. }) => 5,
+            Self::Client(Error::Request(_)) => 2,
             Self::Client(error) => match error.status() {
                 Some(400 | 413 | 415) => 2,
                 Some(404) => 3,
@@ -52,6 +56,12 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Client(error)
+    }
+}
+
+impl From<InvalidName> for Failure {
+    fn from(error: InvalidName) -> Self {
+        Self::Name(error)
     }
 }
 

@@ -32,7 +32,8 @@ impl FromStr for Address {
 
     /// `http://IP:PORT`, or the path of a socket.
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let invalid = || InvalidAddress(text.to_owned());
+        // Not whole: it may have any length.
+        let invalid = || InvalidAddress(text.chars().take(80).collect());
         match text.strip_prefix("http://") {
             Some(rest) => {
                 let address = rest.trim_end_matches('/').replace("localhost:", "127.0.0.1:");

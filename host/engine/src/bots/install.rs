@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use tidegate_core::{BotName, Code, Decision, EventKind, Grants, Mode, Seq, Spent, Want, limits};
-use tidegate_sandbox::{About, Plugin};
+use tidegate_core::{BotName, Code, Decision, EventKind, Seq, Spent, limits};
+use tidegate_sandbox::Plugin;
 use tidegate_store::{Space, Tx, View};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,7 @@ use super::{
     BotInfo, BotSpec,
     calls::Who,
     candidate::Candidate,
+    check::{check_granted, check_probation},
     dispatch,
     evaluate::Handler,
     ground::{Ground, whole_state},
@@ -24,7 +25,7 @@ use super::{
 use crate::{Error, Host, Result, error::blocking};
 
 /// Installed bots at once.
-const MOST: usize = 1024;
+pub(super) const MOST: usize = 1024;
 /// Whose name no bot may have.
 const OPERATOR: &str = "operator";
 /// Events after which a new version of a bot is settled, unless an operator says otherwise.
@@ -40,7 +41,7 @@ pub enum Change {
     /// It takes over between two events; if it fails on one of the first so many that it handles, the version before it is
     /// put back. 0 means never.
     Swap {
-        /// Events.
+        /// Events, at most [`limits::PROBATION`].
         probation: u64,
     },
     /// It runs beside the version at work, without effects, until it is promoted or abandoned.
@@ -134,16 +135,7 @@ impl Host {
 
     /// What must be right of a version before it may run; its component checks the settings.
     pub(super) async fn check(&self, name: &BotName, spec: &BotSpec) -> Result<Plugin> {
-        if let Some(kind) = spec.triggers.unknown() {
-            let known = EventKind::TRIGGERS.join(", ");
-            return Err(Error::new(
-                Code::BadRequest,
-                format!("triggers.events: there is no {kind:?}; there are {known}"),
-            ));
-        }
-        if matches!(spec.mode, Mode::Canary { percent } if percent > 100) {
-            return Err(Error::new(Code::BadRequest, "mode.canary.percent: 0 to 100"));
-        }
+        self.check_spec(spec)?;
         if name.as_str() == OPERATOR {
             let detail = format!("{OPERATOR} stands for people in pins and jobs: give the bot another name");
             return Err(Error::new(Code::BadName, detail));
@@ -171,10 +163,13 @@ impl Host {
     /// nothing. With [`Change::Beside`] the version at work stays, and this one is compared with it.
     ///
     /// # Errors
-    /// [`Code::UnknownPlugin`], [`Code::NotGranted`], [`Code::BadSettings`], [`Code::NotMigrated`], a trigger that does not
-    /// exist; [`Code::UnknownBot`] if there is none to run beside.
+    /// [`Code::UnknownPlugin`], [`Code::NotGranted`], [`Code::BadSettings`], [`Code::NotMigrated`]; [`Code::BadRequest`] for a
+    /// trigger or target that does not exist, a pattern that is none, or a probation out of its bounds; [`Code::UnknownBot`] if there is none to run beside.
     pub async fn install(&self, name: BotName, spec: BotSpec, change: Change) -> Result<BotInfo> {
         self.check_running()?;
+        if let Change::Swap { probation } = change {
+            check_probation(probation)?;
+        }
         let _one = self.0.bots.changing.lock().await;
         // What the index says counts: what is at work may have been put into quarantine or back since it was begun.
         let written: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
@@ -310,23 +305,6 @@ impl Host {
 fn handler(name: &BotName, version: &Version, plugin: Plugin) -> Handler {
     let who = Who { name: name.clone(), grants: version.grants.clone(), mode: version.mode };
     Handler { who: Arc::new(who), plugin, settings: version.settings.as_str().into() }
-}
-
-/// Whether a plugin is granted all that it can't do without, by its own manifest.
-pub(super) fn check_granted(about: &About, grants: &Grants) -> Result<()> {
-    if about.used.contains(&Want::Wasi) && !grants.wasi {
-        let detail = "it imports WASI, and `wasi` is not granted: grant it if you trust its language's runtime in a room \
-                      without files, network and environment";
-        return Err(Error::new(Code::NotGranted, detail));
-    }
-    let Some(manifest) = &about.manifest else { return Ok(()) };
-    let missing = manifest.ungranted(grants);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let missing: Vec<String> = missing.iter().map(|(want, why)| format!("`{want}` ({why})")).collect();
-    let detail = format!("{} {} is not granted {}", manifest.name, manifest.version, missing.join(", "));
-    Err(Error::new(Code::NotGranted, detail))
 }
 
 /// The cursor of the bot that is furthest behind; none if there is no bot.

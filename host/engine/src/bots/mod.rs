@@ -3,6 +3,7 @@
 mod bucket;
 mod calls;
 mod candidate;
+mod check;
 mod delta;
 mod dispatch;
 mod evaluate;
@@ -16,6 +17,7 @@ mod park;
 mod plugins;
 mod record;
 mod registry;
+mod removal;
 mod swap;
 mod trial;
 mod versions;

@@ -12,8 +12,12 @@ use tidegate_sandbox::Plugin;
 use super::PluginInfo;
 use crate::{Error, Host, Result, error::blocking};
 
-fn path_of(dir: &Path, digest: Digest) -> PathBuf {
+pub(super) fn path_of(dir: &Path, digest: Digest) -> PathBuf {
     dir.join(format!("{digest}.wasm"))
+}
+
+pub(super) fn unknown(digest: Digest) -> Error {
+    Error::new(Code::UnknownPlugin, format!("plugin {digest} was not uploaded"))
 }
 
 /// Why a component was not accepted, or could not be looked at now.
@@ -27,7 +31,7 @@ fn bad(error: tidegate_sandbox::Error) -> Error {
     Error::new(code, error.to_string())
 }
 
-fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     Error::new(Code::Internal, format!("could not {what} {}: {error}", path.display()))
 }
 
@@ -93,14 +97,15 @@ impl Host {
 
     /// A kept component, compiled. Bytes that are read are checked against their name.
     pub(super) fn load_plugin(&self, digest: Digest) -> Result<Plugin> {
-        if let Some(plugin) = self.0.bots.compiled(digest) {
+        let path = path_of(&self.0.options.plugins, digest);
+        // One that was removed must not come back out of memory: the next start would not find it.
+        if let Some(plugin) = self.0.bots.compiled(digest).filter(|_| path.is_file()) {
             return Ok(plugin);
         }
-        let path = path_of(&self.0.options.plugins, digest);
         let component = match fs::read(&path) {
             Ok(component) => component,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::new(Code::UnknownPlugin, format!("plugin {digest} was not uploaded")));
+                return Err(unknown(digest));
             }
             Err(error) => return Err(failed("read", &path, &error)),
         };

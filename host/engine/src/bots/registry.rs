@@ -145,6 +145,12 @@ impl Bots {
         push(&mut compiled, plugin, COMPILED);
     }
 
+    /// Drops what is known of a component that is about to be removed.
+    pub(super) fn forget(&self, digest: Digest) {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).retain(|plugin| plugin.digest() != digest);
+        self.described.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+    }
+
     pub(super) fn get(&self, name: &BotName) -> Option<Arc<Running>> {
         self.running().get(name).cloned()
     }

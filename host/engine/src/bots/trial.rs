@@ -7,10 +7,10 @@ use tidegate_core::{BotName, Code, Decision, Seq};
 use super::{
     BotSpec,
     calls::Who,
+    check::check_granted,
     delta::Delta,
     evaluate::{Handler, How},
     ground::Ground,
-    install::check_granted,
 };
 use crate::{Error, Host, Result, error::blocking};
 
@@ -55,6 +55,7 @@ impl Host {
     }
 
     fn try_out_now(&self, name: &BotName, spec: &BotSpec, after: Seq, limit: usize) -> Result<Trial> {
+        self.check_spec(spec)?;
         let plugin = self.load_plugin(spec.plugin)?;
         check_granted(plugin.about(), &spec.grants)?;
         let settings = spec.settings.to_string();

@@ -7,6 +7,7 @@ use tidegate_store::{Space, Tx};
 use super::{
     BotInfo,
     candidate::Candidate,
+    check::check_probation,
     install::{unknown, write_installed},
     record::{Record, Version},
     swap,
@@ -90,6 +91,7 @@ impl Host {
     /// [`Code::NoCandidate`], [`Code::CandidateFailed`], and those of [`Host::install`].
     pub async fn promote(&self, name: &BotName, probation: u64, force: bool) -> Result<Promotion> {
         self.check_running()?;
+        check_probation(probation)?;
         let _one = self.0.bots.changing.lock().await;
         let (at_work, candidate) = self.candidate_of(name)?;
         let running = self.0.bots.get(name);

@@ -1,6 +1,6 @@
 use std::{cmp::Reverse, fmt, str::FromStr};
 
-use tidegate_core::{Code, EffectId, Job, Timestamp};
+use tidegate_core::{Code, EffectId, Job, Timestamp, quoted};
 
 use crate::Error;
 
@@ -39,7 +39,7 @@ impl FromStr for JobPlace {
             let ended = ["0", "1"].iter().position(|flag| *flag == ended)? == 1;
             Some(Self { ended, at: Reverse(Timestamp(at.parse().ok()?)), id: id.parse().ok()? })
         };
-        read().ok_or_else(|| Error::new(Code::BadRequest, format!("{text:.80?} is no place in the list of jobs")))
+        read().ok_or_else(|| Error::new(Code::BadRequest, format!("{} is no place in the list of jobs", quoted(text))))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tidegate_core::{Checkpoint, Clock, Code, Metrics, RunName, Step, WorldSize};
+use tidegate_core::{Checkpoint, Clock, Code, Metrics, RunName, Step, WorldSize, quoted};
 use tidegate_store::{Watched, Writer};
 use tokio::sync::watch;
 
@@ -157,6 +157,5 @@ impl Restores {
 }
 
 fn unknown(id: &str) -> Error {
-    let shown: String = id.chars().take(80).collect();
-    Error::new(Code::UnknownRestore, format!("restore {shown:?} is not known"))
+    Error::new(Code::UnknownRestore, format!("restore {} is not known", quoted(id)))
 }

@@ -14,7 +14,7 @@ use std::{
 
 pub(crate) use book::Restores;
 use partial::Partial;
-use tidegate_core::{Checkpoint, Code, Metrics, Rank, RunName, Step, WorldSize};
+use tidegate_core::{Checkpoint, Code, Metrics, Rank, RunName, Step, WorldSize, quoted};
 use tidegate_store::{Tx, Writer};
 
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
     error::blocking,
     saves::check_owner,
 };
+
+/// Bytes of a directory that is asked for: what Linux takes for a path, less the end.
+const PATH_BYTES: usize = 4095;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +216,10 @@ impl Host {
         if let Some(other) = owner.filter(|owner| owner.uid != own && owner.uid != 0) {
             let detail = format!("into: the host runs as user {own} and you are user {}", other.uid);
             return Err(Error::new(Code::OtherUser, detail));
+        }
+        if into.as_os_str().len() > PATH_BYTES {
+            let detail = format!("into: {} is longer than {PATH_BYTES} bytes", quoted(&into.to_string_lossy()));
+            return Err(Error::new(Code::BadRequest, detail));
         }
         let plain = |part| !matches!(part, std::path::Component::ParentDir | std::path::Component::CurDir);
         if !into.is_absolute() || !into.components().all(plain) || into.file_name().is_none() {

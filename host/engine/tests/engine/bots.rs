@@ -1,4 +1,4 @@
-use tidegate_core::{EventKind, Grants};
+use tidegate_core::{EventKind, Glob, Grants};
 use tidegate_tests_support::guest::{PIN, STATE_SET, component};
 
 use crate::fixture::{Fixture, pin_grants, run};
@@ -64,9 +64,11 @@ async fn a_mended_bot_goes_on_with_the_events_that_waited_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bot_without_grants_gets_nothing_and_sees_nothing() {
+async fn a_bot_that_is_granted_another_run_gets_nothing_and_sees_nothing() {
     let fixture = Fixture::new().await;
-    fixture.install("bot", writer(""), Grants::default(), &["shard-committed"]).await;
+    let other = vec![Glob("other".into())];
+    let grants = Grants { read: other.clone(), pin: other, ..Grants::default() };
+    fixture.install("bot", writer(""), grants, &["shard-committed"]).await;
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     fixture.commit(2, 0, 1, &[("a", b"x")]).await;
     let bot = fixture.caught_up("bot").await;

@@ -137,6 +137,13 @@ impl Compiling {
         component.ok()
     }
 
+    /// Removes code from the cache, if it is there.
+    pub(crate) fn forget(&self, component: Digest) {
+        if let Some(cache) = &self.cache {
+            cache.remove(&Entry { component, engine: self.engine });
+        }
+    }
+
     /// Keeps code for the next start. What can't be kept is compiled again then.
     pub(crate) fn keep(&self, fresh: Option<Fresh>) {
         if let (Some(cache), Some(Fresh(entry, code))) = (&self.cache, fresh) {

@@ -1,15 +1,19 @@
 //! WASI as a closed room: what a component of another language finds there, and what it does not.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use tidegate_core::Want;
-use tidegate_sandbox::{Fault, Plugin};
+use tidegate_sandbox::{Fault, Options, Plugin, Sandbox};
 
-use crate::support::{PRUNE, changed_wit, component_for, handle, module, sandbox};
+use crate::support::{PRUNE, changed_wit, component_for, handle, module, sandbox, sandbox_with, small};
 
 /// As much of WASI as the guests below call.
 const WASI: &[(&str, &str)] = &[
-    ("random", "package wasi:random@0.2.0; interface random { get-random-u64: func() -> u64; }"),
+    ("random", "package wasi:random@0.2.0; interface random { get-random-u64: func() -> u64; get-random-bytes: func(len: u64) -> list<u8>; }"),
     (
         "clocks",
         "package wasi:clocks@0.2.0;
@@ -41,7 +45,13 @@ const WASI: &[(&str, &str)] = &[
     ),
 ];
 
-fn wit() -> PathBuf {
+/// The contract with it, written once: other tests read it meanwhile.
+fn wit() -> &'static Path {
+    static WIT: OnceLock<PathBuf> = OnceLock::new();
+    WIT.get_or_init(write_wit)
+}
+
+fn write_wit() -> PathBuf {
     let imports = "  import log;
   import wasi:random/random@0.2.0;
   import wasi:clocks/monotonic-clock@0.2.0;
@@ -60,6 +70,7 @@ fn wit() -> PathBuf {
 
 const IMPORTS: &str = r#"
     (import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))
+    (import "wasi:random/random@0.2.0" "get-random-bytes" (func $draw (param i64 i32)))
     (import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $monotonic (result i64)))
     (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $subscribe (param i64) (result i32)))
     (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))
@@ -72,10 +83,14 @@ const IMPORTS: &str = r#"
         (func $write (param i32 i32 i32 i32)))"#;
 
 fn plugin(body: &str) -> Plugin {
+    plugin_in(&sandbox(), body)
+}
+
+fn plugin_in(sandbox: &Sandbox, body: &str) -> Plugin {
     let top = format!(
         r#"{IMPORTS} {PRUNE} (data (i32.const 100) "gpt") (data (i32.const 200) "hello\1b[2J\0a\0asecond line\0a")"#
     );
-    sandbox().load(&component_for(&wit(), &module(&top, body))).unwrap()
+    sandbox.load(&component_for(wit(), &module(&top, body))).unwrap()
 }
 
 #[test]
@@ -127,5 +142,48 @@ fn who_prints_without_end_or_hoards_handles_is_stopped() {
     for body in [prints, hoards] {
         let (_, handled) = handle(&plugin(body));
         assert!(matches!(handled.result, Err(Fault::Trap(_))), "{:?}", handled.result);
+    }
+}
+
+#[test]
+fn calls_and_bytes_are_in_the_account() {
+    let body = "
+        (drop (call $monotonic))
+        (drop (call $random))
+        (call $draw (i64.const 100) (i32.const 600))
+        (call $write (call $stdout) (i32.const 200) (i32.const 23) (i32.const 600))";
+    let (_, handled) = handle(&plugin(body));
+    assert_eq!((handled.usage.host_calls, handled.usage.host_bytes), (5, 8 + 100 + 23));
+}
+
+#[test]
+fn who_calls_too_often_or_draws_too_much_is_ended_like_any_other() {
+    let sandbox = sandbox_with(Options { host_calls: 100, bytes_per_event: 1000, ..small() });
+    let times = |times: u32, what: &str| {
+        format!(
+            "(local $n i32) (loop $l {what}
+            (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const {times}))))"
+        )
+    };
+    let (tick, draw) = ("(drop (call $monotonic))", "(call $draw (i64.const 100) (i32.const 600))");
+    let prune = "(call $prune (i32.const 100) (i32.const 3) (i64.const 1) (i32.const 1) (i32.const 100) (i32.const 3)
+        (i32.const 64))";
+    for (body, over) in [
+        (times(100, tick), None),
+        (times(101, tick), Some("more than 100 host calls")),
+        (times(10, draw), None),
+        (times(11, draw), Some("more than 1000 bytes")),
+        // The contract is held to what WASI has used up.
+        (format!("{} {prune}", times(100, tick)), Some("more than 100 host calls")),
+    ] {
+        let (fake, handled) = handle(&plugin_in(&sandbox, &body));
+        match over {
+            None => assert_eq!(handled.result, Ok(()), "{body}"),
+            Some(over) => {
+                let Err(Fault::OverBudget(said)) = handled.result else { panic!("{body}: {:?}", handled.result) };
+                assert!(said.contains(over), "{body}: {said}");
+                assert!(fake.effects.is_empty());
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
-use tidegate_core::Code;
+use tidegate_core::{Code, quoted, told};
 
 use super::Failure;
 
@@ -54,7 +54,8 @@ pub(crate) fn refuse_type(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Fa
     if wanted.iter().any(|one| essence.eq_ignore_ascii_case(one)) {
         return Ok(());
     }
-    let detail = format!("the content-type is {given:?}; send {}", wanted.join(" or "));
+    let given = String::from_utf8_lossy(given.as_bytes());
+    let detail = format!("the content-type is {}; send {}", quoted(&given), wanted.join(" or "));
     Err(Failure::bad_request(detail).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
@@ -100,6 +101,10 @@ pub(crate) async fn discard(request: Request) {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    // serde takes a list for a struct as well: its values in the order of its fields, which says nothing by name.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Failure::bad_request("the body is a list; send a JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
 }
 
@@ -111,11 +116,11 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Fail
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let place = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
         Err(error) if error.path().iter().any(|segment| matches!(segment, Segment::Map { .. })) => {
-            format!("field `{}`: ", error.path())
+            format!("field `{}`: ", told(&error.path().to_string()))
         }
         _ => String::new(),
     };
-    Failure::bad_request(format!("{place}{error}"))
+    Failure::bad_request(format!("{place}{}", told(&error.to_string())))
 }
 
 #[cfg(test)]
@@ -129,7 +134,8 @@ mod tests {
         for (body, said) in [
             ("", "empty"),
             ("{", "EOF"),
-            ("[]", "invalid"),
+            ("[]", "a JSON object"),
+            (r#" ["a",1,0,1,null]"#, "a JSON object"),
             (r#"{"run":"a","step":-1,"rank":0,"world_size":1}"#, "field `step`"),
             (r#"{"run":"a","step":1,"rank":99999999999,"world_size":1}"#, "field `rank`"),
             (r#"{"run":"a","step":1,"rank":0}"#, "world_size"),
@@ -151,7 +157,21 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused() {
-        let deep = "[".repeat(100_000);
+        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
         assert!(parse::<serde_json::Value>(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn no_value_is_told_whole() {
+        let long = "x".repeat(100_000);
+        for body in [
+            format!(r#"{{"run":1,"step":"{long}"}}"#),
+            format!(r#"{{"run":"a","step":"{long}","rank":0,"world_size":1}}"#),
+            format!(r#"{{"run":"a","step":1,"rank":0,"world_size":1,"{long}":1}}"#),
+            format!(r#"{{"run":{{"{long}":1}}}}"#),
+        ] {
+            let detail = parse::<Begin>(body.as_bytes()).unwrap_err().into_problem().detail;
+            assert!(detail.len() < 1200 && !detail.is_empty(), "{} bytes", detail.len());
+        }
     }
 }

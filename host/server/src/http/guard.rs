@@ -2,7 +2,7 @@
 //! it shows; it then says so in `Origin`, `Sec-Fetch-Site`, or in a `Host` that a rebound name stands in.
 
 use axum::http::{HeaderMap, header};
-use tidegate_core::Code;
+use tidegate_core::{Code, quoted};
 
 use super::{Failure, Peer};
 
@@ -14,20 +14,22 @@ pub(crate) fn check(peer: Peer, headers: &HeaderMap) -> Result<(), Failure> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let host = text(header::HOST);
     if matches!(peer, Peer::Tcp(_)) && !host.is_some_and(is_loopback) {
-        let given = host.map_or_else(|| "missing".to_owned(), |host| format!("{host:?}"));
+        let given = host.map_or_else(|| "missing".to_owned(), |host| quoted(host).to_string());
         let detail = format!("the Host header is {given}; over TCP it must be localhost, 127.0.0.1 or [::1]");
         return Err(Failure::new(Code::Stranger, detail));
     }
     if let Some(origin) = text(header::ORIGIN) {
         let authority = origin.strip_prefix("http://");
         if authority.is_none() || authority != host {
-            let detail = format!("the request comes from the web page of another origin, {origin:?}");
+            let detail = format!("the request comes from the web page of another origin, {}", quoted(origin));
             return Err(Failure::new(Code::Stranger, detail));
         }
     }
     match text(header::HeaderName::from_static("sec-fetch-site")) {
         None | Some("same-origin" | "none") => Ok(()),
-        Some(site) => Err(Failure::new(Code::Stranger, format!("the request comes from another web page ({site})"))),
+        Some(site) => {
+            Err(Failure::new(Code::Stranger, format!("the request comes from another web page ({})", quoted(site))))
+        }
     }
 }
 

@@ -3,6 +3,7 @@ use axum::{
     http::request::Parts,
 };
 use serde::de::DeserializeOwned;
+use tidegate_core::told;
 
 use super::Failure;
 
@@ -14,6 +15,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let path = axum::extract::Path::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(path)| Self(path))
-            .map_err(|error: PathRejection| Failure::bad_request(error.body_text()))
+            .map_err(|error: PathRejection| Failure::bad_request(told(&error.body_text())))
     }
 }

@@ -1,5 +1,6 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::de::DeserializeOwned;
+use tidegate_core::told;
 
 use super::Failure;
 
@@ -11,7 +12,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(error) => Err(Failure::bad_request(error.body_text())),
+            Err(error) => Err(Failure::bad_request(told(&error.body_text()))),
         }
     }
 }

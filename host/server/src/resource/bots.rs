@@ -4,7 +4,7 @@ use axum::{Json as Answer, extract::State, http::StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tidegate_api::{Amount, Bot, BotSpec, Candidate, Difference, Ledger, Page, Previous, Promote, Promoted};
-use tidegate_core::{Grants, Mode, Triggers};
+use tidegate_core::{Grants, Mode, Triggers, told};
 use tidegate_engine::{BotInfo, Change, Comparison, PROBATION, Promotion};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -101,8 +101,8 @@ pub(super) fn part<T: DeserializeOwned + Default>(name: &str, value: Value) -> R
         return Ok(T::default());
     }
     serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string().as_str() {
-        "." => Failure::bad_request(format!("field `{name}`: {}", error.inner())),
-        path => Failure::bad_request(format!("field `{name}.{path}`: {}", error.inner())),
+        "." => Failure::bad_request(format!("field `{name}`: {}", told(&error.inner().to_string()))),
+        path => Failure::bad_request(format!("field `{name}.{}`: {}", told(path), told(&error.inner().to_string()))),
     })
 }
 

@@ -1,18 +1,22 @@
 //! Plugins: components as published.
 
-use axum::{Json as Answer, extract::Request, extract::State, http::StatusCode};
+use axum::{
+    Json as Answer,
+    extract::{Request, State},
+    http::StatusCode,
+};
 use tidegate_api::{Page, Plugin};
-use tidegate_core::limits;
+use tidegate_core::{Code, limits, quoted};
 use tidegate_engine::PluginInfo;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{Failure, Problems, discard_body, read_body, refuse_type},
+    http::{Failure, Path, Problems, discard_body, read_body, refuse_type},
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(upload, list))
+    OpenApiRouter::new().routes(routes!(upload, list)).routes(routes!(remove))
 }
 
 fn show(plugin: PluginInfo) -> Plugin {
@@ -43,4 +47,16 @@ async fn upload(State(app): State<App>, request: Request) -> Result<(StatusCode,
 async fn list(State(app): State<App>) -> Result<Answer<Page<Plugin>>, Failure> {
     let items = app.host.plugins().await?.into_iter().map(show).collect();
     Ok(Answer(Page { items, next: None }))
+}
+
+/// Remove a stored component, with what was compiled of it. Refused (409) while a bot runs it, may go back to it or is
+/// compared with it, or an event is parked with it. Durable when answered.
+#[utoipa::path(delete, operation_id = "plugins_remove", path = "/v1/plugins/{digest}", tag = "bots",
+    params(("digest" = String, Path, description = "The component")),
+    responses((status = 204, description = "It is gone"), Problems))]
+async fn remove(State(app): State<App>, Path(digest): Path<String>) -> Result<StatusCode, Failure> {
+    // A text that can't be a digest names no plugin: 404, like any other unknown one.
+    let unknown = |rule| Failure::new(Code::UnknownPlugin, format!("plugin {}: {rule}", quoted(&digest)));
+    app.host.remove_plugin(digest.parse().map_err(unknown)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

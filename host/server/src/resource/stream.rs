@@ -9,7 +9,7 @@ use axum::{
 };
 use futures::{Stream, stream};
 use serde::Deserialize;
-use tidegate_core::Seq;
+use tidegate_core::{Seq, quoted};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -82,11 +82,11 @@ async fn follow(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let after = match headers.get(LAST_EVENT_ID) {
         None => query.after.unwrap_or(0),
-        Some(id) => id
-            .to_str()
-            .ok()
-            .and_then(|id| id.parse().ok())
-            .ok_or_else(|| Failure::bad_request(format!("Last-Event-ID is {id:?}; give the `id` of an event")))?,
+        Some(id) => {
+            let id = String::from_utf8_lossy(id.as_bytes());
+            let wrong = || format!("Last-Event-ID is {}; give the `id` of an event", quoted(&id));
+            id.parse().map_err(|_| Failure::bad_request(wrong()))?
+        }
     };
     let reader = Reader { app, after, ready: VecDeque::new(), failed: false };
     Ok(Sse::new(stream::unfold(reader, Reader::next)).keep_alive(KeepAlive::new().interval(HEARTBEAT)))

@@ -2,6 +2,7 @@ use tidegate_client::{
     Client, Paging,
     api::{Checkpoint, Tier},
 };
+use tidegate_core::RunName;
 
 use crate::{
     exit::Failure,
@@ -22,6 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
+    args.run.parse::<RunName>()?;
     let wanted = if args.all { usize::MAX } else { args.limit };
     let (mut found, mut page) = (Vec::new(), None);
     while found.len() < wanted {

@@ -5,6 +5,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod compile_worker;
 pub(crate) mod dev;
 pub(crate) mod events;
+pub(crate) mod input;
 pub(crate) mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod pin;

@@ -1,4 +1,5 @@
 use tidegate_client::Client;
+use tidegate_core::RunName;
 
 use crate::{exit::Failure, show::Out};
 
@@ -15,6 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
+    args.run.parse::<RunName>()?;
     let checkpoint = client.pin(&args.run, args.step, &args.reason).await?;
     out.value(&checkpoint, || format!("{} step {} is pinned: {}", args.run, args.step, args.reason))
 }

@@ -1,5 +1,6 @@
 use clap::ValueEnum;
 use tidegate_client::{Client, api};
+use tidegate_core::RunName;
 
 use crate::{exit::Failure, show::Out};
 
@@ -29,6 +30,7 @@ enum Tier {
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
+    args.run.parse::<RunName>()?;
     let tier = match args.tier {
         Tier::Nvme => api::Tier::Nvme,
         Tier::Object => api::Tier::Object,

@@ -5,6 +5,7 @@ use tidegate_client::{
     Client, Error,
     api::{Restore, RestoreRequest, RestoreState, StepChoice},
 };
+use tidegate_core::{RunName, quoted};
 
 use crate::{
     exit::Failure,
@@ -28,11 +29,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
+    args.run.parse::<RunName>()?;
     let looking = format!("looking for {} step {}", args.run, args.step);
     let step = match args.step.parse() {
         Ok(step) => StepChoice::Step(step),
         Err(_) if args.step == "latest" => StepChoice::Name(args.step),
-        Err(_) => return Err(Failure::Usage(format!("--step is {:?}: give a number, or latest", args.step))),
+        Err(_) => return Err(Failure::Usage(format!("--step is {}: give a number, or latest", quoted(&args.step)))),
     };
     let into = std::path::absolute(&args.to)?.into_os_string().into_string();
     let into = into.map_err(|path| Failure::Usage(format!("--to {} is not UTF-8", path.display())))?;

@@ -6,6 +6,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use tidegate_core::{quoted, told};
 use url::Url;
 
 use super::{Config, bots};
@@ -56,7 +57,7 @@ pub(crate) fn for_dev(
 
 fn read(figment: Figment) -> Result<Config, Failure> {
     let mut config: Config = figment.extract().map_err(|error| {
-        let lines = error.into_iter().map(|one| one.to_string());
+        let lines = error.into_iter().map(|one| told(&one.to_string()));
         Failure::Usage(format!("the configuration is not valid: {}", lines.collect::<Vec<_>>().join("; ")))
     })?;
     let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
@@ -81,10 +82,15 @@ fn read(figment: Figment) -> Result<Config, Failure> {
     if config.bots.compile_memory_bytes.is_some_and(|bytes| !(256 << 20..=64 << 30).contains(&bytes)) {
         return usage("bots.compile_memory_bytes is 268435456 to 68719476736: 256 MiB to 64 GiB");
     }
-    for bot in config.bots.install.iter() {
-        if let Some(kind) = bot.1.triggers.unknown() {
-            return Err(Failure::Usage(format!("bots.install.{}.triggers.events: there is no kind {kind:?}", bot.0)));
+    for (name, bot) in &config.bots.install {
+        if let Some(kind) = bot.triggers.unknown() {
+            let kind = quoted(kind);
+            return Err(Failure::Usage(format!("bots.install.{name}.triggers.events: there is no kind {kind}")));
         }
+        bot.grants
+            .check()
+            .and_then(|()| bot.triggers.check())
+            .map_err(|bad| Failure::Usage(format!("bots.install.{name}.{bad}")))?;
     }
     // Clients work elsewhere: what they are told must not depend on where this process was started.
     config.host.dir = std::path::absolute(&config.host.dir)?;
@@ -144,6 +150,12 @@ mod tests {
             ("\"node-7\"", "\"../node\"", "host name"),
             ("concurrency = 8", "concurrency = \"many\"", "object.concurrency"),
             ("checkpoint-sealed", "checkpoint-seeled", "checkpoint-seeled"),
+            (
+                "grants = { read = [\"*\"], prune",
+                "grants = { read = [\"[a]\"], prune",
+                "bots.install.prune.grants.read[0]",
+            ),
+            ("grants = { read = [\"*\"], prune = [\"*\"], tiers = [\"nvme\"] }", "grants = []", "an object of grants"),
             ("reserve_bytes = 10737418240", "reserve_bytes = -1", "reserve_bytes"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 59", "tier.save_ttl_seconds"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 604801", "tier.save_ttl_seconds"),

@@ -5,6 +5,7 @@ use std::{fmt, io::ErrorKind};
 use miette::{Diagnostic, Report};
 use serde_json::json;
 use tidegate_client::Error;
+use tidegate_core::Code;
 
 use crate::exit::Failure;
 
@@ -57,6 +58,11 @@ fn describe(failure: &Failure) -> Shown {
         }
         Failure::Client(error) => (error.to_string(), None, None),
         Failure::Usage(message) => (message.clone(), None, Some("`tidegate --help` tells what there is.".to_owned())),
+        // As the host would say it.
+        Failure::Name(error) => {
+            let code = Code::BadName;
+            (format!("{}: {error}", code.title()), Some(code.number().to_owned()), Some(code.hint().to_owned()))
+        }
         Failure::Other(error) => (chain(error), None, None),
         Failure::Interrupted => ("interrupted".to_owned(), None, None),
     };

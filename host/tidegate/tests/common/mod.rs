@@ -142,6 +142,8 @@ impl Answer {
         let problem = self.json();
         assert_eq!(problem["code"], code, "{what}: {problem}");
         assert_eq!(problem["status"], status, "{what}");
+        // Whatever was given, no more than a part of it is repeated.
+        assert!(self.body.len() < 4096, "{what}: {} bytes", self.body.len());
         for field in ["type", "title", "detail", "hint"] {
             assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{what}: {field} of {problem}");
         }

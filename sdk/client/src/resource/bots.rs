@@ -26,6 +26,14 @@ impl Client {
         self.ask(Call::get(&["v1", "plugins"])).await
     }
 
+    /// Removes an uploaded component that nothing needs any more.
+    ///
+    /// # Errors
+    /// `TG0020` when it is not there, `TG0039` while a bot or a parked event needs it.
+    pub async fn remove_plugin(&self, digest: &str) -> Result<(), Error> {
+        self.tell(Call::new(Method::DELETE, &["v1", "plugins", digest])).await
+    }
+
     /// Installs a bot, or changes it.
     ///
     /// # Errors
@@ -69,7 +77,7 @@ impl Client {
     /// Lets the version that runs beside a bot take over; see `BotSpec` for the probation.
     ///
     /// # Errors
-    /// `TG0036` when there is none, `TG0038` when it has failed and is not forced, and those of [`Client::install_bot`].
+    /// `TG0036` when there is none, `TG0039` when it has failed and is not forced, and those of [`Client::install_bot`].
     pub async fn promote_bot(&self, name: &str, probation: Option<u64>, force: bool) -> Result<Promoted, Error> {
         let asked = Promote { probation, force };
         self.ask(Call::post(&["v1", "bots", name, "promote"]).json(&asked)?.timeout(COMPILE)).await

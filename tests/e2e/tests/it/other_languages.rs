@@ -39,6 +39,9 @@ fn pins_every_fifth_step_if_it_may(folder: &Path, component: &Path) {
         let answer = host.send(&Request::new(method, path).json(&body.to_string())).unwrap();
         (answer.status, answer.json().unwrap_or_default())
     };
+    let manifest = format!("@{}", root().join("examples/python-policy/manifest.json").display());
+    let mut describe = Command::new(tidegate_tests_support::host::binary().unwrap());
+    run(describe.args(["plugin", "describe"]).arg(component).args(["--manifest", &manifest]));
     let component = fs::read(component).unwrap();
     let upload =
         Request { content_type: Some("application/wasm"), body: &component, ..Request::new("POST", "/v1/plugins") };

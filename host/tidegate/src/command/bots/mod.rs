@@ -1,8 +1,7 @@
 pub(super) mod decisions;
 
-use std::{io::Read as _, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tidegate_client::{
@@ -10,9 +9,10 @@ use tidegate_client::{
     api::{Bot, BotSpec, Letter},
 };
 
-use tidegate_core::limits;
+use tidegate_core::{BotName, limits};
 
 use crate::{
+    command::input,
     exit::Failure,
     show::{Out, Table, bytes, fields, moment},
 };
@@ -41,13 +41,13 @@ enum What {
         #[arg(long)]
         name: String,
         /// Its settings, as JSON, or @FILE
-        #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+        #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
         settings: Value,
         /// What it may do, as JSON, or @FILE: {"read":["*"],"replicate":["gpt-*"],"targets":["default"]}
-        #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+        #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
         grants: Value,
         /// What wakes it, as JSON, or @FILE: {"events":["checkpoint-complete"],"runs":["gpt-*"]}
-        #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+        #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
         triggers: Value,
         /// How far it is carried out: enforce, shadow (only recorded), or canary:PERCENT of the runs
         #[arg(long, value_name = "MODE", value_parser = mode, default_value = "enforce")]
@@ -55,16 +55,17 @@ enum What {
         /// Let it run beside the version that is installed, without effects, to compare the two
         #[arg(long)]
         beside: bool,
-        /// Events it must handle well until it is settled; if it fails before, the version before it is put back [default: 100]
-        #[arg(long, value_name = "EVENTS", conflicts_with = "beside")]
+        /// Events it must handle well until it is settled, 0 to 1000000; if it fails before, the version before it is put back
+        /// [default: 100]
+        #[arg(long, value_name = "EVENTS", value_parser = probation, conflicts_with = "beside")]
         probation: Option<u64>,
     },
     /// Let the version that runs beside a bot take over
     Promote {
         /// The bot's name
         name: String,
-        /// Events it must handle well until it is settled [default: 100]
-        #[arg(long, value_name = "EVENTS")]
+        /// Events it must handle well until it is settled, 0 to 1000000 [default: 100]
+        #[arg(long, value_name = "EVENTS", value_parser = probation)]
         probation: Option<u64>,
         /// Promote it although it has failed
         #[arg(long)]
@@ -121,44 +122,49 @@ enum What {
     },
 }
 
+impl What {
+    /// The bot that is asked about, if it is one.
+    fn bot(&self) -> Option<&str> {
+        match self {
+            Self::List => None,
+            Self::Show { name }
+            | Self::Install { name, .. }
+            | Self::Promote { name, .. }
+            | Self::Abandon { name }
+            | Self::Rollback { name }
+            | Self::Decisions { name }
+            | Self::Remove { name }
+            | Self::Resume { name }
+            | Self::Skip { name }
+            | Self::Letters { name }
+            | Self::Replay { name, .. }
+            | Self::Drop { name, .. } => Some(name),
+        }
+    }
+}
+
 fn mode(text: &str) -> Result<Value, String> {
     match text.split_once(':') {
         None if matches!(text, "enforce" | "shadow") => Ok(json!(text)),
-        Some(("canary", percent)) => match percent.parse::<u8>() {
-            Ok(percent @ 0..=100) => Ok(json!({ "canary": { "percent": percent } })),
-            _ => Err("a canary has 0 to 100 percent of the runs, such as canary:10".into()),
+        Some(("canary", percent)) => match input::whole(percent, 0..=100) {
+            Ok(percent) => Ok(json!({ "canary": { "percent": percent } })),
+            Err(error) => Err(format!("a canary has a share of the runs in percent, such as canary:10: {error}")),
         },
         _ => Err("use enforce, shadow or canary:PERCENT".into()),
     }
 }
 
-/// Bytes of a file of JSON.
-const JSON_BYTES: usize = 1 << 20;
-
-/// A whole file, or whatever else can be read, of at most so many bytes: what has no end is not waited for.
-pub(super) fn read(path: &std::path::Path, most: usize) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > most {
-        return Err(std::io::Error::other(format!("it has more than the {most} bytes that are taken")));
-    }
-    Ok(bytes)
-}
-
-pub(super) fn json_value(text: &str) -> Result<Value, String> {
-    let text = match text.strip_prefix('@') {
-        Some(file) => {
-            let bytes =
-                read(std::path::Path::new(file), JSON_BYTES).map_err(|error| format!("can't read {file}: {error}"))?;
-            String::from_utf8(bytes).map_err(|error| format!("{file}: {error}"))?
-        }
-        None => text.to_owned(),
-    };
-    serde_json::from_str(&text).map_err(|error| format!("it is not JSON: {error}"))
+fn probation(text: &str) -> Result<u64, String> {
+    input::whole(text, 0..=limits::PROBATION)
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
-    match args.what.unwrap_or(What::List) {
+    let what = args.what.unwrap_or(What::List);
+    // A name that can't be one is refused before anybody is asked, in the words that the host would use.
+    if let Some(name) = what.bot() {
+        name.parse::<BotName>()?;
+    }
+    match what {
         What::List => {
             let bots = client.bots().await?.items;
             out.value(&bots, || text(&bots))
@@ -221,8 +227,18 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
 }
 
 /// Hands a component to the host, which compiles it before it answers. Returns its digest.
-pub(super) async fn upload(file: &std::path::Path, client: &Client, out: Out) -> Result<String, Failure> {
-    let component = read(file, limits::COMPONENT_BYTES).with_context(|| format!("can't read {}", file.display()))?;
+async fn upload(file: &std::path::Path, client: &Client, out: Out) -> Result<String, Failure> {
+    let component = input::file(file, limits::COMPONENT_BYTES)?;
+    send(file, component, client, out).await
+}
+
+/// Hands the component of a file to the host. Returns its digest.
+pub(super) async fn send(
+    file: &std::path::Path,
+    component: Vec<u8>,
+    client: &Client,
+    out: Out,
+) -> Result<String, Failure> {
     let uploading = format!("uploading {}, {}", file.display(), bytes(component.len() as u64));
     Ok(out.wait(uploading, client.add_plugin(component.into())).await?.digest)
 }
@@ -256,4 +272,20 @@ fn text(bots: &[Bot]) -> String {
         table.row([bot.name.clone(), bot.state.clone(), lag, handled, effects, faults, component, fault]);
     }
     table.or("no bots: nothing is copied or pruned")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_strict_number_of_percent() {
+        assert_eq!(mode("canary:5"), Ok(json!({ "canary": { "percent": 5 } })));
+        assert_eq!(mode("shadow"), Ok(json!("shadow")));
+        for text in ["canary:+5", "canary:05", "canary:101", "canary:", "canary", "canary:5:5", "loud"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
+        assert_eq!(probation("1000000"), Ok(1_000_000));
+        assert!(probation("1000001").is_err() && probation("+1").is_err() && probation("01").is_err());
+    }
 }

@@ -1,6 +1,5 @@
 use std::{any::Any, collections::BTreeMap, path::PathBuf, time::Duration};
 
-use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 use tidegate_core::{
@@ -10,7 +9,7 @@ use tidegate_core::{
 use tidegate_sandbox::{Calls, MetricChange, Options, Sandbox, Usage};
 
 use crate::{
-    command::bots::{json_value, read},
+    command::input,
     exit::Failure,
     show::{Out, Table, bytes},
 };
@@ -25,7 +24,7 @@ pub(crate) struct Args {
     /// The component: a .wasm file
     file: PathBuf,
     /// Its settings, as JSON, or @FILE
-    #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+    #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
     settings: Value,
     /// Checkpoints of the made-up run
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -58,7 +57,7 @@ struct Cost {
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Result<(), Failure> {
-    let component = read(&args.file, limits::COMPONENT_BYTES).with_context(|| args.file.display().to_string())?;
+    let component = input::file(&args.file, limits::COMPONENT_BYTES)?;
     let sandbox = Sandbox::new(Options { instances: 1, ..Options::default() }).map_err(anyhow::Error::from)?;
     let refused = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", args.file.display()));
     let plugin = sandbox.load(&component).map_err(|error| refused(&error))?;

@@ -1,10 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde_json::json;
 
 use super::inspect;
-use crate::{exit::Failure, show::Out};
+use crate::{command::input, exit::Failure, show::Out};
 
 /// Build a plugin: its crate becomes target/plugins/NAME.wasm
 ///
@@ -18,7 +17,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
-    let dir = args.crate_dir.canonicalize().with_context(|| args.crate_dir.display().to_string())?;
+    let dir = input::directory(&args.crate_dir)?;
     let package = tidegate_build::package_in(&dir).map_err(anyhow::Error::from)?;
     let cache = tidegate_build::cache_dir().map_err(anyhow::Error::from)?;
     let say: &mut dyn FnMut(&str) = &mut |line| eprintln!("{line}");

@@ -1,13 +1,12 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::Serialize;
 use tidegate_core::{PluginManifest, Want, limits};
 use tidegate_sandbox::{Compiler, Options, Sandbox};
 
 use super::settings;
 use crate::{
-    command::compile_worker,
+    command::{compile_worker, input},
     exit::Failure,
     show::{Out, bytes},
 };
@@ -24,6 +23,8 @@ pub(crate) struct Args {
 pub(super) struct Inspected {
     digest: String,
     bytes: u64,
+    /// The world that it was made for.
+    world: String,
     /// What its imports can do.
     uses: Vec<Want>,
     manifest: Option<PluginManifest>,
@@ -36,29 +37,27 @@ pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
 
 /// Loads a component as a host would, so that what is refused here is refused there.
 pub(super) fn look(file: &Path) -> Result<Inspected, Failure> {
-    let size = file.metadata().with_context(|| file.display().to_string())?.len();
-    if size > limits::COMPONENT_BYTES as u64 {
-        return Err(Failure::Usage(format!(
-            "{} has {size} bytes, at most {} are accepted",
-            file.display(),
-            limits::COMPONENT_BYTES
-        )));
-    }
-    let component =
-        crate::command::bots::read(file, limits::COMPONENT_BYTES).with_context(|| file.display().to_string())?;
+    look_at(file, &input::file(file, limits::COMPONENT_BYTES)?)
+}
+
+/// As [`look`], of bytes that are meant for a file.
+pub(super) fn look_at(file: &Path, component: &[u8]) -> Result<Inspected, Failure> {
     let compiler = Compiler::Worker(compile_worker::worker());
     let options = Options { instances: 1, compiler, ..Options::default() };
     let sandbox = Sandbox::new(options).map_err(anyhow::Error::from)?;
-    let plugin = sandbox.load(&component).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+    let plugin = sandbox.load(component).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
     let about = plugin.about();
     let uses = about.used.iter().copied().collect();
-    Ok(Inspected { digest: about.digest.to_string(), bytes: size, uses, manifest: about.manifest.clone() })
+    let (bytes, manifest) = (component.len() as u64, about.manifest.clone());
+    Ok(Inspected { digest: about.digest.to_string(), bytes, world: about.world.clone(), uses, manifest })
 }
 
 pub(super) fn text(about: &Inspected) -> String {
     let mut text = match &about.manifest {
         Some(it) => format!("{} {}\n{}\nworlds   {}\n", it.name, it.version, it.description, it.worlds.join(", ")),
-        None => "it says nothing of itself: it was built without [package.metadata.tidegate]\n".to_owned(),
+        None => "it says nothing of itself: all that it uses must be granted. [package.metadata.tidegate] or `tidegate plugin \
+                 describe` gives it a manifest\n"
+            .to_owned(),
     };
     text += &format!("digest   {}\nsize     {}\n", about.digest, bytes(about.bytes));
     let uses: Vec<&str> = about.uses.iter().map(|want| want.name()).collect();

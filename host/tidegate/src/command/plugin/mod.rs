@@ -1,10 +1,13 @@
-//! What authors of plugins do: only `run` may need a host.
+//! What authors of plugins do, and what a host keeps of them.
 
 mod bench;
 mod build;
+mod describe;
 mod inspect;
+mod list;
 mod new;
 mod recorded;
+mod remove;
 mod run;
 mod settings;
 mod test;
@@ -14,7 +17,7 @@ use tidegate_client::Client;
 
 use crate::{exit::Failure, show::Out};
 
-/// Write, test, build and look at plugins, and try them out; only `run` needs a host, or what one has recorded
+/// Write, test, build and look at plugins, and try them out; `run`, `list` and `remove` need a host, `run` or what one has recorded
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -26,9 +29,12 @@ enum What {
     New(new::Args),
     Build(build::Args),
     Test(test::Args),
+    Describe(describe::Args),
     Inspect(inspect::Args),
     Bench(bench::Args),
     Run(run::Args),
+    List(list::Args),
+    Remove(remove::Args),
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
@@ -36,8 +42,11 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
         What::New(args) => new::run(args, out),
         What::Build(args) => build::run(args, out),
         What::Test(args) => test::run(&args),
+        What::Describe(args) => describe::run(args, out),
         What::Inspect(args) => inspect::run(args, out),
         What::Bench(args) => bench::run(&args, out),
         What::Run(args) => run::run(args, client, out).await,
+        What::List(args) => list::run(args, client, out).await,
+        What::Remove(args) => remove::run(args, client, out).await,
     }
 }

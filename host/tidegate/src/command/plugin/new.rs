@@ -2,9 +2,9 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use tidegate_core::BotName;
+use tidegate_core::{BotName, quoted};
 
-use crate::{exit::Failure, show::Out};
+use crate::{command::input, exit::Failure, show::Out};
 
 /// Begin a plugin: a crate with a bot that works, its manifest and its tests
 #[derive(Debug, clap::Args)]
@@ -30,13 +30,14 @@ pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
         && name.starts_with(|c: char| c.is_ascii_lowercase());
     if !good {
         return Err(Failure::Usage(format!(
-            "{name:?} is no name for a plugin: use small letters, digits and -, a letter first"
+            "{} is no name for a plugin: use small letters, digits and -, a letter first",
+            quoted(&name)
         )));
     }
     let sdk = match sdk {
         None => "\"0.1\"".to_owned(),
         Some(dir) => {
-            let dir = dir.canonicalize().with_context(|| format!("--sdk {}", dir.display()))?;
+            let dir = input::directory(&dir)?;
             if !dir.join("Cargo.toml").is_file() {
                 return Err(Failure::Usage(format!("--sdk {} holds no crate", dir.display())));
             }

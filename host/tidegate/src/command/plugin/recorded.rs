@@ -19,7 +19,7 @@ use tidegate_replica::Target;
 use tidegate_sandbox::Sandbox;
 use tidegate_store::Store;
 
-use crate::{command::bots::read, exit::Failure};
+use crate::{command::input, exit::Failure};
 
 /// Events of one file: as many as a host keeps.
 const EVENTS: usize = 1_000_000;
@@ -80,7 +80,7 @@ impl Recording {
     /// # Errors
     /// A component, settings or grants that a host would refuse.
     pub(super) async fn try_out(self, file: &Path, copies: u32, mut asked: TrialRequest) -> Result<Trial, Failure> {
-        let component = read(file, limits::COMPONENT_BYTES).with_context(|| file.display().to_string())?;
+        let component = input::file(file, limits::COMPONENT_BYTES)?;
         let dir = tempfile::tempdir().context("make a directory for the trial")?;
         let name = self.events.first().map_or_else(|| "recorded".parse(), |first| Ok(first.host.clone()));
         let (name, target, path) = (name.map_err(anyhow::Error::from)?, self.target, dir.path().to_owned());

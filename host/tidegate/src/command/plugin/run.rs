@@ -1,22 +1,27 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tidegate_client::{
     Client,
     api::{Trial, TrialRequest},
 };
+use tidegate_core::{BotName, Digest, limits};
 
 use super::recorded::Recording;
 use crate::{
-    command::bots::{decisions, json_value, upload},
+    command::{
+        bots::{decisions, send},
+        input,
+    },
     exit::Failure,
     show::Out,
 };
 
 /// What a plugin would have decided about the events that a host has recorded; nothing is done
 ///
-/// The component is handed to the host, which keeps it as one that could be installed, and is given the events as if it
-/// had been installed at their beginning, with an empty state. Each effect is judged against the catalogue as it was then.
+/// The component is handed to the host, and is given the events as if it had been installed at their beginning, with an empty
+/// state. Each effect is judged against the catalogue as it was then. If the host did not have the component before, it is
+/// removed again.
 ///
 /// With --events no host is needed: the catalogue is made of the events of a file. They don't tell what trainers reported,
 /// nor of jobs that were under way, nor of checkpoints that were only found in object storage; and their times are to the
@@ -38,13 +43,13 @@ pub(crate) struct Args {
     #[arg(long, default_value = "trial")]
     name: String,
     /// Its settings, as JSON, or @FILE
-    #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+    #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
     settings: Value,
     /// What it may do, as JSON, or @FILE
-    #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+    #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
     grants: Value,
     /// What wakes it, as JSON, or @FILE
-    #[arg(long, value_name = "JSON", value_parser = json_value, default_value = "{}")]
+    #[arg(long, value_name = "JSON", value_parser = input::json, default_value = "{}")]
     triggers: Value,
     /// Begin after this event
     #[arg(long, value_name = "EVENT", default_value_t = 0)]
@@ -56,18 +61,33 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
     debug_assert!(args.dry_run, "clap asks for it");
+    args.name.parse::<BotName>()?;
     let recording = args.events.as_deref().map(Recording::read).transpose()?;
     let (name, limit, plugin) = (Some(args.name), Some(args.limit), String::new());
     let Args { file, copies, settings, grants, triggers, after, .. } = args;
-    let mut asked = TrialRequest { name, plugin, settings, grants, triggers, after, limit };
+    let asked = TrialRequest { name, plugin, settings, grants, triggers, after, limit };
     let trial = match recording {
         Some(recording) => out.wait("trying it out".to_owned(), recording.try_out(&file, copies, asked)).await?,
-        None => {
-            asked.plugin = upload(&file, client, out).await?;
-            out.wait("trying it out".to_owned(), client.try_out(&asked)).await?
-        }
+        None => on_a_host(&file, asked, client, out).await?,
     };
     out.value(&trial, || text(&trial))
+}
+
+/// Lends the component to the host, unless it has it.
+async fn on_a_host(file: &Path, mut asked: TrialRequest, client: &Client, out: Out) -> Result<Trial, Failure> {
+    let component = input::file(file, limits::COMPONENT_BYTES)?;
+    let digest = Digest::of(&component).to_string();
+    let there = client.plugins().await?.items.iter().any(|plugin| plugin.digest == digest);
+    asked.plugin = send(file, component, client, out).await?;
+    let tried = out.wait("trying it out".to_owned(), client.try_out(&asked)).await;
+    if !there {
+        match client.remove_plugin(&digest).await {
+            // Somebody else has removed it, or installed a bot of it meanwhile.
+            Err(error) if !matches!(error.status(), Some(404 | 409)) && tried.is_ok() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(tried?)
 }
 
 fn text(trial: &Trial) -> String {

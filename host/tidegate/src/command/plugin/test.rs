@@ -1,8 +1,6 @@
 use std::path::PathBuf;
 
-use anyhow::Context;
-
-use crate::exit::Failure;
+use crate::{command::input, exit::Failure};
 
 /// Test a plugin: its crate's own tests, natively, with cargo's output
 ///
@@ -19,7 +17,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let dir = args.crate_dir.canonicalize().with_context(|| args.crate_dir.display().to_string())?;
+    let dir = input::directory(&args.crate_dir)?;
     let package = tidegate_build::package_in(&dir).map_err(anyhow::Error::from)?;
     let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
     let status = tidegate_build::test_plugin(&dir, &names).map_err(anyhow::Error::from)?;

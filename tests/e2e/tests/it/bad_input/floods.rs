@@ -143,7 +143,7 @@ fn an_effect_beyond_the_grant_is_refused_to_the_bot_and_is_no_job() {
         (call $prune (local.get $run) (local.get $run_len) (local.get $step) (i32.const 0) (i32.const 1000) (i32.const 8) (i32.const 64))))";
     let plugin = site.plugin(&guest::component(guest::PRUNE, body).unwrap());
     let mut spec = on_shards(&plugin);
-    spec["grants"] = serde_json::json!({ "read": ["*"] });
+    spec["grants"] = serde_json::json!({ "read": ["*"], "prune": ["other"], "tiers": ["nvme"] });
     let _: Bot = site.done("PUT", "/v1/bots/greedy", &spec);
     site.checkpoint("gpt", 1);
     let second = site.checkpoint("gpt", 2);

@@ -1,0 +1,75 @@
+//! Components that a host keeps, looked at, tried out, described and removed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use std::fs;
+
+use common::{Host, output, tidegate};
+use serde_json::Value;
+use tidegate_tests_support::guest::{PIN, component};
+
+#[test]
+fn a_component_is_kept_until_it_is_removed_and_not_while_a_bot_runs_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));
+    fs::write(&file, component("", "").unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let kept = || host.json(&["plugin", "list"]).as_array().unwrap().len();
+
+    // Tried out, it is gone again; also if there was something wrong with it.
+    assert_eq!(host.json(&["plugin", "run", file, "--dry-run"])["end"], true);
+    assert_eq!(kept(), 0);
+    let wrong = r#"{"events":["no-such-kind"]}"#;
+    assert_eq!(host.command(&["plugin", "run", file, "--dry-run", "--triggers", wrong]).0, 2);
+    assert_eq!(kept(), 0);
+
+    let installed = host.json(&["bots", "install", file, "--name", "bot"]);
+    let digest = installed["plugin"].as_str().unwrap();
+    // One that was there stays.
+    host.json(&["plugin", "run", file, "--dry-run"]);
+    assert_eq!(kept(), 1);
+    let (code, _, err) = host.command(&["--json", "plugin", "remove", digest]);
+    let error: Value = serde_json::from_str(&err).unwrap();
+    assert_eq!((code, error["error"]["code"].as_str()), (4, Some("TG0039")), "{err}");
+    assert!(error["error"]["message"].as_str().unwrap().contains("bot bot runs it"), "{err}");
+    host.json(&["bots", "remove", "bot"]);
+    host.json(&["plugin", "remove", digest]);
+    assert_eq!(kept(), 0);
+    assert_eq!(host.command(&["plugin", "remove", digest]).0, 3);
+    assert_eq!(host.command(&["plugin", "remove", "zz"]).0, 2);
+    host.ask("DELETE", "/v1/plugins/zz", "").assert_problem(404, "TG0020", "no digest");
+}
+
+#[test]
+fn a_component_that_says_nothing_of_itself_can_be_described() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));
+    fs::write(&file, component(PIN, "").unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let install = || host.command(&["bots", "install", file, "--name", "bot"]);
+    let (code, _, err) = install();
+    assert!(code == 4 && err.contains("TG0033") && err.contains("`pin`"), "{err}");
+
+    let describe =
+        |manifest: &str| output(&mut tidegate(&["--json", "plugin", "describe", file, "--manifest", manifest]));
+    for (manifest, said) in [
+        (r#"{"name":"bot","version":"1","wants":{}}"#, "pin"),
+        (r#"{"name":"bot","version":"1","wants":{"shell":{"why":"x"}}}"#, "shell"),
+        (r#"{"name":"../bot","version":"1"}"#, "is not valid"),
+        ("[]", "--manifest"),
+    ] {
+        let (code, _, err) = describe(manifest);
+        assert!(code == 2 && err.contains(said), "{manifest}: {err}");
+    }
+    let pin = r#"{"name":"bot","version":"1","wants":{"pin":{"why":"if told to","optional":true}}}"#;
+    let (code, out, err) = describe(pin);
+    assert_eq!(code, 0, "{err}");
+    let about: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(about["manifest"]["worlds"][0], "tidegate:bot/policy@0.2.0");
+    assert_eq!(install().0, 0, "what is optional need not be granted");
+    let (code, _, err) = describe(pin);
+    assert!(code == 2 && err.contains("has a manifest already"), "{err}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
+}
