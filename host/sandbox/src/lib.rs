@@ -13,7 +13,7 @@
 //! | a host call that takes long | it is told the deadline and gives up after it |
 //! | memory and tables | one sum over all of an instance's memories and tables |
 //! | deep recursion | the size of the WebAssembly stack |
-//! | a flood of calls or of bytes in them | a budget of calls and of bytes for each event, a cap for each call |
+//! | a flood of calls or of bytes in them | a budget of calls and of bytes for each event, a cap for each call; for WASI see `room.rs` |
 //! | compiling | a [`Compiler::Worker`] with a deadline and a bound on its memory, which can be killed |
 //! | authority | the imports are those of `tidegate:bot/policy` and no more than the manifest declares, checked when it is loaded |
 //! | a result that differs from run to run | no clock, no entropy, no threads, no relaxed SIMD, canonical NaNs |

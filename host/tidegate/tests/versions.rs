@@ -214,9 +214,9 @@ fn a_file_without_end_is_not_read_to_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let host = Host::start(&dir.path().join("host"));
     let (code, _, err) = host.command(&["bots", "install", "/dev/zero", "--name", "b"]);
-    assert!(code == 1 && err.contains("67108864 bytes"), "{code} {err}");
+    assert!(code == 2 && err.contains("67108864 bytes"), "{code} {err}");
     let (code, _, err) = host.command(&["bots", "install", "/dev/null", "--name", "b", "--settings", "@/dev/zero"]);
     assert!(code == 2 && err.contains("1048576 bytes"), "{code} {err}");
     let (code, _, err) = output(&mut tidegate(&["plugin", "bench", "/dev/zero"]));
-    assert!(code == 1 && err.contains("67108864 bytes"), "{code} {err}");
+    assert!(code == 2 && err.contains("67108864 bytes"), "{code} {err}");
 }

@@ -65,8 +65,8 @@ pub(super) fn check_granted(about: &About, grants: &Grants) -> Result<()> {
         if missing.is_empty() {
             return Ok(());
         }
-        let detail = "has no manifest, so that all that it imports must be granted, and it is not granted";
-        return refuse(format!("component {} {detail} {}", about.digest, missing.join(", ")));
+        let rule = "a component without a manifest must be granted all that it imports";
+        return refuse(format!("it imports {}, which is not granted: {rule}", missing.join(", ")));
     };
     let missing = manifest.ungranted(grants);
     if missing.is_empty() {

@@ -43,8 +43,12 @@ fn pins_every_fifth_step_if_it_may(folder: &Path, component: &Path) {
     let mut describe = Command::new(tidegate_tests_support::host::binary().unwrap());
     run(describe.args(["plugin", "describe"]).arg(component).args(["--manifest", &manifest]));
     let component = fs::read(component).unwrap();
-    let upload =
-        Request { content_type: Some("application/wasm"), body: &component, ..Request::new("POST", "/v1/plugins") };
+    let upload = Request {
+        content_type: Some("application/wasm"),
+        body: &component,
+        timeout: Duration::from_secs(180),
+        ..Request::new("POST", "/v1/plugins")
+    };
     let answer = host.send(&upload).unwrap();
     assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
     let uploaded: Plugin = serde_json::from_slice(&answer.body).unwrap();
