@@ -1,0 +1,51 @@
+//! Which way a stretch is best kept, told from a few of its words.
+
+use crate::{frame::Method, word::Word};
+
+/// Places in a stretch that are looked at.
+const SPOTS: usize = 16;
+/// Words of one spot.
+const WORDS: usize = 256;
+
+/// The method whose planes hold the least, by the entropy of their bytes.
+pub(crate) fn choose<W: Word>(words: &[u8], base: Option<&[u8]>, narrowed: Option<&[u8]>) -> Method {
+    let mut best = (Method::Planes, bits::<W>(words, words, |word, _| word));
+    let mut consider = |method, bits: f64| {
+        if bits < best.1 {
+            best = (method, bits);
+        }
+    };
+    if let Some(base) = base {
+        consider(Method::Difference, bits::<W>(words, base, W::difference));
+        consider(Method::Xor, bits::<W>(words, base, W::xor));
+    }
+    if let Some(narrowed) = narrowed {
+        consider(Method::Narrowed, bits::<W>(words, narrowed, W::difference));
+    }
+    best.0
+}
+
+/// Bits a word of the sampled words, changed by `map`, their planes each taken alone.
+fn bits<W: Word>(words: &[u8], base: &[u8], map: impl Fn(W, W) -> W) -> f64 {
+    let mut counts = [[0_u32; 256]; 8];
+    let mut seen = 0_u32;
+    let stride = (words.len() / W::WIDTH / SPOTS).max(WORDS) * W::WIDTH;
+    for (words, base) in words.chunks(stride).zip(base.chunks(stride)) {
+        for (word, base) in W::read(words).zip(W::read(base)).take(WORDS) {
+            let word = map(word, base);
+            seen += 1;
+            for (plane, counts) in counts.iter_mut().take(W::WIDTH).enumerate() {
+                if let Some(count) = counts.get_mut(usize::from(word.byte(plane))) {
+                    *count += 1;
+                }
+            }
+        }
+    }
+    counts.iter().take(W::WIDTH).map(|counts| entropy(counts, seen)).sum()
+}
+
+fn entropy(counts: &[u32; 256], seen: u32) -> f64 {
+    let seen = f64::from(seen);
+    let share = |count: &u32| f64::from(*count) / seen;
+    counts.iter().filter(|count| **count > 0).map(share).map(|share| -share * share.log2()).sum()
+}
