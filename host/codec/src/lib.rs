@@ -27,10 +27,14 @@ mod encode;
 mod error;
 mod frame;
 mod given;
+mod guess;
+pub mod layout;
 mod narrow;
 mod plane;
 mod planes;
 mod sample;
+#[cfg(test)]
+mod tests;
 mod varint;
 mod word;
 

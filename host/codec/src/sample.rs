@@ -9,7 +9,7 @@ const WORDS: usize = 256;
 
 /// The method whose planes hold the least, by the entropy of their bytes.
 pub(crate) fn choose<W: Word>(words: &[u8], base: Option<&[u8]>, narrowed: Option<&[u8]>) -> Method {
-    let mut best = (Method::Planes, bits::<W>(words, words, |word, _| word));
+    let mut best = (Method::Planes, plain::<W>(words));
     let mut consider = |method, bits: f64| {
         if bits < best.1 {
             best = (method, bits);
@@ -23,6 +23,11 @@ pub(crate) fn choose<W: Word>(words: &[u8], base: Option<&[u8]>, narrowed: Optio
         consider(Method::Narrowed, bits::<W>(words, narrowed, W::difference));
     }
     best.0
+}
+
+/// Bits a word of these words as they are.
+pub(crate) fn plain<W: Word>(words: &[u8]) -> f64 {
+    bits::<W>(words, words, |word, _| word)
 }
 
 /// Bits a word of the sampled words, changed by `map`, their planes each taken alone.
@@ -45,7 +50,7 @@ fn bits<W: Word>(words: &[u8], base: &[u8], map: impl Fn(W, W) -> W) -> f64 {
 }
 
 fn entropy(counts: &[u32; 256], seen: u32) -> f64 {
-    let seen = f64::from(seen);
+    let seen = f64::from(seen.max(1));
     let share = |count: &u32| f64::from(*count) / seen;
     counts.iter().filter(|count| **count > 0).map(share).map(|share| -share * share.log2()).sum()
 }
