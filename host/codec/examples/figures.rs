@@ -1,11 +1,14 @@
 //! Encodes and decodes a file in blocks of 4 MiB, by itself or against an earlier one, and prints what came of it.
 //!
 //!     cargo run --release -p tidegate-codec --example figures -- ELEMENT FILE [--base FILE] [--wide FILE]
+//!         [--first FILE] [--first-before FILE] [--second FILE] [--adamw BETA1,BETA2,RATE,EPSILON,DECAY,STEP]
 //!
 //! ELEMENT is bytes, two, bf16, four or eight. A safetensors file's header is left out.
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::{error::Error, time::Instant};
 
-use tidegate_codec::{Decoder, Element, Encoder, Given, Stretch};
+use tidegate_codec::{AdamW, Decoder, Element, Encoder, Given, Stretch};
 
 const BLOCK: usize = 4 << 20;
 
@@ -25,6 +28,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         other => return Err(format!("no element {other:?}").into()),
     };
     let (bytes, base, wide) = (read(file)?, option("--base")?, option("--wide")?);
+    let (first, first_before, second) = (option("--first")?, option("--first-before")?, option("--second")?);
+    let numbers = arguments.iter().skip_while(|word| *word != "--adamw").nth(1);
+    let numbers = numbers.map(|list| list.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>()).transpose()?;
+    let adamw = match numbers.as_deref() {
+        Some(&[beta1, beta2, rate, epsilon, decay, step]) => {
+            Some(AdamW { beta1, beta2, rate, epsilon, decay, step: step as u64 })
+        }
+        _ => None,
+    };
     let (mut encoder, mut decoder, mut back) = (Encoder::new()?, Decoder::new()?, vec![0; BLOCK]);
     let (mut encoded, mut encode, mut decode) = (0, 0.0, 0.0);
     let mut ways = std::collections::BTreeMap::new();
@@ -33,10 +45,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let given = Given {
             base: base.as_ref().and_then(|base| base.get(start..start + block.len())),
             wide: wide.as_ref().and_then(|wide| wide.get(2 * start..2 * (start + block.len()))),
+            first: first.as_ref().and_then(|first| first.get(start..start + block.len())),
+            first_before: first_before.as_ref().and_then(|first| first.get(start..start + block.len())),
+            second: second.as_ref().and_then(|second| second.get(start..start + block.len())),
         };
         let mut out = Vec::with_capacity(BLOCK + 16);
         let begun = Instant::now();
-        for choice in encoder.block(&[Stretch { bytes: block, element, given }], &mut out)? {
+        for choice in encoder.block(&[Stretch { bytes: block, element, given, adamw }], &mut out)? {
             *ways.entry(format!("{:?}", choice.method)).or_insert(0) += choice.bytes;
         }
         encode += begun.elapsed().as_secs_f64();

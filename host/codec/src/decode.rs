@@ -5,7 +5,9 @@ use zstd_safe::DCtx;
 use crate::{
     Error, Given,
     frame::{self, Method, Part},
-    narrow, plane, planes,
+    given, narrow,
+    plane::{self, take},
+    planes, replay,
     word::Word,
 };
 
@@ -13,7 +15,7 @@ use crate::{
 pub struct Decoder {
     context: DCtx<'static>,
     planes: Vec<u8>,
-    narrowed: Vec<u8>,
+    predicted: Vec<u8>,
 }
 
 impl Decoder {
@@ -23,7 +25,7 @@ impl Decoder {
     /// [`Error::Memory`].
     pub fn new() -> Result<Self, Error> {
         let context = DCtx::try_create().ok_or(Error::Memory)?;
-        Ok(Self { context, planes: Vec::new(), narrowed: Vec::new() })
+        Ok(Self { context, planes: Vec::new(), predicted: Vec::new() })
     }
 
     /// Fills `block` from its encoded form. `given` is asked for each part that needs other bytes: those of
@@ -55,7 +57,7 @@ impl Decoder {
             Method::Repeat => {
                 bytes.chunks_exact_mut(part.width).for_each(|word| word.copy_from_slice(part.payload));
             }
-            Method::Same => bytes.copy_from_slice(given.base_of(bytes.len())?),
+            Method::Same => bytes.copy_from_slice(given::of(given.base, bytes.len(), "the base")?),
             _ => match part.width {
                 1 => self.planes::<u8>(part, given, bytes)?,
                 2 => self.planes::<u16>(part, given, bytes)?,
@@ -67,23 +69,49 @@ impl Decoder {
     }
 
     fn planes<W: Word>(&mut self, part: &Part<'_>, given: Given<'_>, bytes: &mut [u8]) -> Result<(), Error> {
-        self.planes.resize(bytes.len(), 0);
-        let mut from = part.payload;
-        for plane in self.planes.chunks_exact_mut(bytes.len() / W::WIDTH) {
+        let (mut from, length) = (part.payload, bytes.len());
+        let base = given::of(given.base, length, "the base");
+        match part.method {
+            Method::Narrowed => {
+                let wide = given::of(given.wide, length.saturating_mul(2), "the fp32 words")?;
+                narrow::round(wide, &mut self.predicted);
+            }
+            Method::Seconds => {
+                let (first, before) =
+                    (given::of(given.first, length, FIRST)?, given::of(given.first_before, length, FIRST)?);
+                replay::seconds(&numbers(&mut from)?, base.clone()?, before, first, &mut self.predicted);
+            }
+            Method::Weights => {
+                let first = given::of(given.first, length, FIRST)?;
+                let second = given::of(given.second, length, "the second moments")?;
+                replay::weights(&numbers(&mut from)?, base.clone()?, first, second, &mut self.predicted);
+            }
+            _ => {}
+        }
+        self.planes.resize(length, 0);
+        for plane in self.planes.chunks_exact_mut(length / W::WIDTH) {
             plane::read(&mut self.context, &mut from, plane)?;
         }
         if !from.is_empty() {
             return Err(Error::Long(from.len()));
         }
         match part.method {
-            Method::Difference => planes::join::<W>(&self.planes, given.base_of(bytes.len())?, bytes, W::sum),
-            Method::Xor => planes::join::<W>(&self.planes, given.base_of(bytes.len())?, bytes, W::xor),
-            Method::Narrowed => {
-                narrow::round(given.wide_of(bytes.len())?, &mut self.narrowed);
-                planes::join::<W>(&self.planes, &self.narrowed, bytes, W::sum);
-            }
-            _ => planes::join::<W>(&self.planes, &self.planes, bytes, |word, _| word),
+            Method::Difference => planes::join::<W>(&self.planes, base?, bytes, W::sum),
+            Method::Xor => planes::join::<W>(&self.planes, base?, bytes, W::xor),
+            Method::Planes => planes::join::<W>(&self.planes, &self.planes, bytes, |word, _| word),
+            _ => planes::join::<W>(&self.planes, &self.predicted, bytes, W::sum),
         }
         Ok(())
     }
+}
+
+const FIRST: &str = "the first moments";
+
+fn numbers(from: &mut &[u8]) -> Result<replay::Numbers, Error> {
+    let mut numbers = [0.0; 4];
+    for number in &mut numbers {
+        let bytes = take(from, 8)?.first_chunk().ok_or(Error::Short)?;
+        *number = f64::from_le_bytes(*bytes);
+    }
+    Ok(numbers)
 }

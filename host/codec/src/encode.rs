@@ -1,11 +1,12 @@
 //! From a block to its encoded form.
 
 use crate::{
-    Element, Error, Given,
+    AdamW, Element, Error, Given,
     frame::{self, Method},
-    narrow,
     plane::Writer,
-    planes, sample,
+    planes,
+    predict::Predictions,
+    sample,
     word::Word,
 };
 
@@ -18,6 +19,21 @@ pub struct Stretch<'a> {
     pub element: Element,
     /// What the reader will be able to give as well.
     pub given: Given<'a>,
+    /// How the trainer came here from the base, if it is one step before and the trainer says so.
+    pub adamw: Option<AdamW>,
+}
+
+impl<'a> Stretch<'a> {
+    /// A stretch by itself.
+    pub fn new(bytes: &'a [u8], element: Element) -> Self {
+        Self { bytes, element, given: Given::default(), adamw: None }
+    }
+
+    /// The same, with what the reader will be able to give.
+    #[must_use]
+    pub fn given(self, given: Given<'a>) -> Self {
+        Self { given, ..self }
+    }
 }
 
 /// Why a stretch is kept the way it is.
@@ -33,12 +49,12 @@ pub struct Choice {
     pub encoded: usize,
 }
 
-/// Writes encoded blocks, one after the other. Holds three times the largest stretch, and some 3 MiB.
+/// Writes encoded blocks, one after the other. Holds five times the largest stretch, and some 3 MiB.
 pub struct Encoder {
     writer: Writer,
     planes: Vec<u8>,
     payload: Vec<u8>,
-    narrowed: Vec<u8>,
+    predictions: Predictions,
 }
 
 impl Encoder {
@@ -47,8 +63,8 @@ impl Encoder {
     /// # Errors
     /// [`Error::Memory`].
     pub fn new() -> Result<Self, Error> {
-        let (planes, payload, narrowed) = Default::default();
-        Ok(Self { writer: Writer::new()?, planes, payload, narrowed })
+        let (planes, payload, predictions) = Default::default();
+        Ok(Self { writer: Writer::new()?, planes, payload, predictions })
     }
 
     /// Encodes a block that consists of these stretches, in their order, onto the end of `out`, and says how each was kept. The same
@@ -106,21 +122,21 @@ impl Encoder {
             frame::put(bytes.len(), Method::Repeat, W::WIDTH, word, out);
             return Ok(Method::Repeat);
         }
-        let wide = given.wide.filter(|wide| stretch.element == Element::Bf16 && wide.len() == 2 * bytes.len());
-        if let Some(wide) = wide {
-            narrow::round(wide, &mut self.narrowed);
+        let Self { writer, planes, payload, predictions } = self;
+        predictions.make(stretch);
+        let method = sample::choose::<W>(bytes, base, predictions.made());
+        let predicted = predictions.made().find(|made| made.method == method);
+        match (method, base, predicted) {
+            (Method::Difference, Some(base), _) => planes::split::<W>(bytes, base, planes, W::difference),
+            (Method::Xor, Some(base), _) => planes::split::<W>(bytes, base, planes, W::xor),
+            (_, _, Some(made)) => planes::split::<W>(bytes, made.words, planes, W::difference),
+            _ => planes::split::<W>(bytes, bytes, planes, |word, _| word),
         }
-        let narrowed = wide.map(|_| self.narrowed.as_slice());
-        let method = sample::choose::<W>(bytes, base, narrowed);
-        match (method, base, narrowed) {
-            (Method::Difference, Some(base), _) => planes::split::<W>(bytes, base, &mut self.planes, W::difference),
-            (Method::Xor, Some(base), _) => planes::split::<W>(bytes, base, &mut self.planes, W::xor),
-            (Method::Narrowed, _, Some(near)) => planes::split::<W>(bytes, near, &mut self.planes, W::difference),
-            _ => planes::split::<W>(bytes, bytes, &mut self.planes, |word, _| word),
-        }
-        self.payload.clear();
-        for plane in self.planes.chunks_exact(bytes.len() / W::WIDTH) {
-            self.writer.write(plane, &mut self.payload)?;
+        payload.clear();
+        let numbers = predicted.and_then(|made| made.numbers);
+        payload.extend(numbers.into_iter().flatten().flat_map(|number| number.to_le_bytes()));
+        for plane in planes.chunks_exact(bytes.len() / W::WIDTH) {
+            writer.write(plane, payload)?;
         }
         let method = if self.payload.len() < bytes.len() { method } else { Method::Raw };
         let payload = if method == Method::Raw { bytes } else { &self.payload };
@@ -134,6 +150,6 @@ fn whole<'a>(stretch: &Stretch<'a>) -> impl Iterator<Item = Stretch<'a>> {
     let cut = stretch.bytes.len() / stretch.element.width() * stretch.element.width();
     let (words, rest) = stretch.bytes.split_at(cut);
     let words = Stretch { bytes: words, given: stretch.given.first(cut), ..*stretch };
-    let rest = Stretch { bytes: rest, element: Element::Bytes, given: Given::default() };
+    let rest = Stretch::new(rest, Element::Bytes);
     [words, rest].into_iter().filter(|stretch| !stretch.bytes.is_empty())
 }

@@ -11,11 +11,20 @@
 //!   4 difference   the same, of the folded differences from the base
 //!   5 xor          the same, of the bits that differ from the base
 //!   6 narrowed     the same, of the folded differences from the fp32 given, rounded to bf16 (width 2)
+//!   7 seconds      size of what follows (number); kept and new share of the second moments, kept share of the first, scale of
+//!                  the gradient (doubles); planes of the folded differences from the second moments predicted (width 4)
+//!   8 weights      the same; rate, correction of the second moments, epsilon, decay (doubles); planes of the folded
+//!                  differences from the weights predicted (width 4)
 //! planes   = for each byte of a word, the lowest first: coding (one byte), what the coding says
 //!   0 constant     one byte
 //!   1 raw          the bytes
 //!   2 zstd         size (number), one zstd frame
 //! number   = LEB128, in its shortest form
+//! double   = IEEE 754, little-endian
+//!
+//! seconds  = kept * base + new * g * g, with g = (first - kept_first * first_before) * scale
+//! weights  = base - (rate * first / (sqrt(second * correction) + epsilon) + decay * base)
+//!            in doubles, from the left, as the brackets say, and then rounded to fp32; a NaN is 0x7fc00000
 //! ```
 //!
 //! The bytes of base and fp32 are not in the block: who reads it must give those that it was made from. Nothing in it says
@@ -47,38 +56,67 @@ pub enum Method {
     Xor,
     /// Planes of the differences from fp32 words rounded to bf16.
     Narrowed,
+    /// Planes of the differences from the second moments that AdamW would have come to.
+    Seconds,
+    /// Planes of the differences from the weights that AdamW would have come to.
+    Weights,
 }
 
-/// What a part can't be read without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Need {
-    /// Nothing else.
-    Nothing,
+/// What a part can't be read without: fields of [`Given`](crate::Given).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Needs {
     /// The same bytes of the base.
-    Base,
+    pub base: bool,
     /// The fp32 words of which these bf16 words are roundings: twice as many bytes.
-    Wide,
+    pub wide: bool,
+    /// The first moments of this step.
+    pub first: bool,
+    /// The first moments of the base.
+    pub first_before: bool,
+    /// The second moments of this step.
+    pub second: bool,
 }
 
 impl Method {
-    const ALL: [Self; 7] =
-        [Self::Raw, Self::Repeat, Self::Same, Self::Planes, Self::Difference, Self::Xor, Self::Narrowed];
+    const ALL: [Self; 9] = [
+        Self::Raw,
+        Self::Repeat,
+        Self::Same,
+        Self::Planes,
+        Self::Difference,
+        Self::Xor,
+        Self::Narrowed,
+        Self::Seconds,
+        Self::Weights,
+    ];
 
     fn number(self) -> u8 {
         self as u8
     }
 
     /// What its bytes can't be read without.
-    pub const fn need(self) -> Need {
+    pub fn needs(self) -> Needs {
+        let mut needs = Needs::default();
         match self {
-            Self::Raw | Self::Repeat | Self::Planes => Need::Nothing,
-            Self::Same | Self::Difference | Self::Xor => Need::Base,
-            Self::Narrowed => Need::Wide,
+            Self::Raw | Self::Repeat | Self::Planes => {}
+            Self::Same | Self::Difference | Self::Xor => needs.base = true,
+            Self::Narrowed => needs.wide = true,
+            Self::Seconds => (needs.base, needs.first, needs.first_before) = (true, true, true),
+            Self::Weights => (needs.base, needs.first, needs.second) = (true, true, true),
         }
+        needs
     }
 
     fn sized(self) -> bool {
-        matches!(self, Self::Planes | Self::Difference | Self::Xor | Self::Narrowed)
+        !matches!(self, Self::Raw | Self::Repeat | Self::Same)
+    }
+
+    fn takes(self, width: usize) -> bool {
+        match self {
+            Self::Narrowed => width == 2,
+            Self::Seconds | Self::Weights => width == 4,
+            _ => true,
+        }
     }
 }
 
@@ -150,7 +188,7 @@ fn part<'a>(from: &mut &'a [u8], start: usize, end: usize) -> Result<Part<'a>, E
         _ => return Err(Error::Unknown("method")),
     };
     let method = Method::ALL.into_iter().find(|method| method.number() == kind).ok_or(Error::Unknown("method"))?;
-    let whole = length.is_multiple_of(width) && (method != Method::Narrowed || width == 2);
+    let whole = length.is_multiple_of(width) && method.takes(width);
     if !whole {
         return Err(Error::Unknown("width of a word"));
     }

@@ -7,22 +7,29 @@ pub struct Given<'a> {
     pub base: Option<&'a [u8]>,
     /// For bf16 words: the fp32 words that they may be roundings of, twice as many bytes.
     pub wide: Option<&'a [u8]>,
+    /// For second moments and weights in fp32: the first moments of this step, as many bytes.
+    pub first: Option<&'a [u8]>,
+    /// For second moments: the first moments of the base.
+    pub first_before: Option<&'a [u8]>,
+    /// For weights: the second moments of this step.
+    pub second: Option<&'a [u8]>,
 }
 
 impl<'a> Given<'a> {
     /// What is given for the first `bytes` of a stretch.
     pub(crate) fn first(self, bytes: usize) -> Self {
+        let cut = |given: Option<&'a [u8]>| given.and_then(|given| given.get(..bytes));
         Self {
-            base: self.base.and_then(|base| base.get(..bytes)),
+            base: cut(self.base),
             wide: self.wide.and_then(|wide| wide.get(..bytes.saturating_mul(2))),
+            first: cut(self.first),
+            first_before: cut(self.first_before),
+            second: cut(self.second),
         }
     }
+}
 
-    pub(crate) fn base_of(&self, bytes: usize) -> Result<&'a [u8], Error> {
-        self.base.filter(|base| base.len() == bytes).ok_or(Error::Missing("the base"))
-    }
-
-    pub(crate) fn wide_of(&self, bytes: usize) -> Result<&'a [u8], Error> {
-        self.wide.filter(|wide| wide.len() == bytes.saturating_mul(2)).ok_or(Error::Missing("the fp32 words"))
-    }
+/// What is given, if it is as long as it must be.
+pub(crate) fn of<'a>(given: Option<&'a [u8]>, bytes: usize, what: &'static str) -> Result<&'a [u8], Error> {
+    given.filter(|given| given.len() == bytes).ok_or(Error::Missing(what))
 }

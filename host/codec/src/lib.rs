@@ -11,9 +11,9 @@
 //! use tidegate_codec::{Decoder, Element, Encoder, Given, Stretch};
 //! let base: Vec<u8> = (0..4096).flat_map(|n| (n as f32).sqrt().to_le_bytes()).collect();
 //! let next: Vec<u8> = (0..4096).flat_map(|n| ((n as f32).sqrt() + 1e-6).to_le_bytes()).collect();
-//! let given = Given { base: Some(&base), wide: None };
+//! let given = Given { base: Some(&base), ..Given::default() };
 //! let mut encoded = Vec::new();
-//! Encoder::new()?.block(&[Stretch { bytes: &next, element: Element::Four, given }], &mut encoded)?;
+//! Encoder::new()?.block(&[Stretch::new(&next, Element::Four).given(given)], &mut encoded)?;
 //! assert!(encoded.len() < next.len() / 8);
 //! let mut back = vec![0; next.len()];
 //! Decoder::new()?.block(&encoded, &mut back, |_| given)?;
@@ -32,6 +32,8 @@ pub mod layout;
 mod narrow;
 mod plane;
 mod planes;
+mod predict;
+mod replay;
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -42,5 +44,6 @@ pub use decode::Decoder;
 pub use element::Element;
 pub use encode::{Choice, Encoder, Stretch};
 pub use error::Error;
-pub use frame::{Method, Need, Part, parts};
+pub use frame::{Method, Needs, Part, parts};
 pub use given::Given;
+pub use replay::AdamW;

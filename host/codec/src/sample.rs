@@ -1,14 +1,19 @@
 //! Which way a stretch is best kept, told from a few of its words.
 
-use crate::{frame::Method, word::Word};
+use crate::{frame::Method, predict::Prediction, word::Word};
 
 /// Places in a stretch that are looked at.
 const SPOTS: usize = 16;
 /// Words of one spot.
 const WORDS: usize = 256;
 
-/// The method whose planes hold the least, by the entropy of their bytes.
-pub(crate) fn choose<W: Word>(words: &[u8], base: Option<&[u8]>, narrowed: Option<&[u8]>) -> Method {
+/// The method whose planes hold the least, by the entropy of their bytes: of the words as they are, of what they differ from
+/// `base` by, and of what they differ from each prediction by.
+pub(crate) fn choose<'a, W: Word>(
+    words: &[u8],
+    base: Option<&[u8]>,
+    predicted: impl Iterator<Item = Prediction<'a>>,
+) -> Method {
     let mut best = (Method::Planes, plain::<W>(words));
     let mut consider = |method, bits: f64| {
         if bits < best.1 {
@@ -19,8 +24,8 @@ pub(crate) fn choose<W: Word>(words: &[u8], base: Option<&[u8]>, narrowed: Optio
         consider(Method::Difference, bits::<W>(words, base, W::difference));
         consider(Method::Xor, bits::<W>(words, base, W::xor));
     }
-    if let Some(narrowed) = narrowed {
-        consider(Method::Narrowed, bits::<W>(words, narrowed, W::difference));
+    for made in predicted {
+        consider(made.method, bits::<W>(words, made.words, W::difference));
     }
     best.0
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::{Decoder, Element, Encoder, Error, Given, Method, Need, Stretch, parts};
+use crate::{AdamW, Decoder, Element, Encoder, Error, Given, Method, Needs, Stretch, parts};
 
 const ELEMENTS: [Element; 5] = [Element::Bytes, Element::Two, Element::Bf16, Element::Four, Element::Eight];
 
@@ -36,7 +36,7 @@ struct Made {
 
 impl Made {
     fn given(&self) -> Given<'_> {
-        Given { base: self.base.as_deref(), wide: self.wide.as_deref() }
+        Given { base: self.base.as_deref(), wide: self.wide.as_deref(), ..Given::default() }
     }
 }
 
@@ -58,7 +58,7 @@ fn made() -> impl Strategy<Value = Made> {
 
 fn encode(made: &[Made]) -> (Vec<u8>, Vec<u8>) {
     let stretches: Vec<Stretch<'_>> =
-        made.iter().map(|made| Stretch { bytes: &made.bytes, element: made.element, given: made.given() }).collect();
+        made.iter().map(|made| Stretch::new(&made.bytes, made.element).given(made.given())).collect();
     let mut out = Vec::new();
     Encoder::new().unwrap().block(&stretches, &mut out).unwrap();
     (made.iter().flat_map(|made| made.bytes.clone()).collect(), out)
@@ -72,7 +72,7 @@ fn given<'a>(made: &'a [Made], part: &crate::Part<'_>) -> Given<'a> {
         if part.range.start < end {
             let within = part.range.start - start..part.range.end.min(end) - start;
             let wide = made.wide.as_ref().and_then(|wide| wide.get(2 * within.start..2 * within.end));
-            return Given { base: made.base.as_ref().and_then(|base| base.get(within)), wide };
+            return Given { base: made.base.as_ref().and_then(|base| base.get(within)), wide, ..Given::default() };
         }
         start = end;
     }
@@ -114,7 +114,7 @@ proptest! {
         let mut started = vec![1, 1];
         started.extend(&bytes);
         for bytes in [&bytes, &started] {
-            let given = |part: &crate::Part<'_>| Given { base: zeros.get(part.range.clone()), wide: zeros.get(..2 * part.range.len()) };
+            let given = |part: &crate::Part<'_>| Given { base: zeros.get(part.range.clone()), wide: zeros.get(..2 * part.range.len()), ..Given::default() };
             let _ = Decoder::new().unwrap().block(bytes, &mut back, given);
         }
     }
@@ -127,7 +127,7 @@ fn what_a_part_needs_is_told_before_it_is_read() {
     let made = Made { bytes: words, element: Element::Four, base: Some(base), wide: None };
     let (block, out) = encode(std::slice::from_ref(&made));
     let found = parts(&out, block.len()).unwrap();
-    assert_eq!((found[0].method.need(), found[0].width), (Need::Base, 4));
+    assert_eq!((found[0].method.needs(), found[0].width), (Needs { base: true, ..Needs::default() }, 4));
     let mut back = vec![0; block.len()];
     let missing = Decoder::new().unwrap().block(&out, &mut back, |_| Given::default());
     assert_eq!(missing, Err(Error::Missing("the base")));
@@ -147,17 +147,20 @@ fn the_way_follows_what_is_there() {
         .collect();
     let way = |bytes: &[u8], element, given| {
         let mut out = Vec::new();
-        let choices = Encoder::new().unwrap().block(&[Stretch { bytes, element, given }], &mut out).unwrap();
+        let choices = Encoder::new().unwrap().block(&[Stretch::new(bytes, element).given(given)], &mut out).unwrap();
         (choices[0].method, bytes.len() / out.len())
     };
-    let base = |base| Given { base: Some(base), wide: None };
+    let base = |base| Given { base: Some(base), ..Given::default() };
     let alone = Given::default();
     assert_eq!(way(&noise, Element::Four, alone), (Method::Raw, 0));
     assert_eq!(way(&now, Element::Four, alone), (Method::Planes, 1));
     assert_eq!(way(&now, Element::Four, base(&now)).0, Method::Same);
     assert!(matches!(way(&now, Element::Four, base(&before)), (Method::Difference, 2..)));
     assert_eq!(way(&now, Element::Four, base(&noise)).0, Method::Planes);
-    assert!(matches!(way(&bf16, Element::Bf16, Given { base: None, wide: Some(&now) }), (Method::Narrowed, 1000..)));
+    assert!(matches!(
+        way(&bf16, Element::Bf16, Given { wide: Some(&now), ..Given::default() }),
+        (Method::Narrowed, 1000..)
+    ));
     assert!(matches!(way(&vec![0; 200_000], Element::Four, base(&before)), (Method::Repeat, 10_000..)));
 }
 
@@ -167,11 +170,11 @@ fn the_form_is_as_written() {
     let mut encoder = Encoder::new().unwrap();
     let mut out = Vec::new();
     let base = [1, 2, 3, 4, 5, 6, 7, 8];
-    let given = Given { base: Some(&base), wide: None };
+    let given = Given { base: Some(&base), ..Given::default() };
     let stretches = [
-        Stretch { bytes: b"abc", element: Element::Bytes, given: Given::default() },
-        Stretch { bytes: &[7, 0, 7, 0, 7, 0, 7, 0, 7, 0], element: Element::Two, given: Given::default() },
-        Stretch { bytes: &base, element: Element::Four, given },
+        Stretch::new(b"abc", Element::Bytes),
+        Stretch::new(&[7, 0, 7, 0, 7, 0, 7, 0, 7, 0], Element::Two),
+        Stretch::new(&base, Element::Four).given(given),
     ];
     encoder.block(&stretches, &mut out).unwrap();
     assert_eq!(out, [1, 3, 3, 0, b'a', b'b', b'c', 10, 0x11, 7, 0, 8, 0x22]);
@@ -182,4 +185,53 @@ fn the_form_is_as_written() {
     let mut back = vec![0; 8];
     Decoder::new().unwrap().block(&made, &mut back, |_| given).unwrap();
     assert_eq!(back, [2, 2, 3, 4, 6, 6, 7, 8]);
+}
+
+/// Fp32 words.
+fn words(of: impl Fn(u32) -> f64) -> Vec<u8> {
+    (0..50_000).flat_map(|n| (of(n) as f32).to_le_bytes()).collect()
+}
+
+#[test]
+fn a_step_of_adamw_is_done_again_and_comes_back_whatever_the_trainer_rounded() {
+    let wave = |n: u32, shift: f64| (f64::from(n) * 0.37 + shift).sin();
+    let adamw = AdamW { beta1: 0.9, beta2: 0.999, rate: 3e-4, epsilon: 1e-8, decay: 0.1, step: 100 };
+    let first = |n| 1e-3 * wave(n, 0.0);
+    let gradient = |n| 1e-3 * wave(n, 2.0);
+    let second = |n| 1e-6 * (1.5 + wave(n, 1.0));
+    let first_now = |n| 0.9 * first(n) + 0.1 * gradient(n);
+    let second_now = |n| 0.999 * second(n) + 0.001 * gradient(n) * gradient(n);
+    let weight = |n| 0.02 * wave(n, 3.0);
+    let weight_now = |n| {
+        let (first, second) = (first_now(n) / (1.0 - 0.9_f64.powi(100)), second_now(n) / (1.0 - 0.999_f64.powi(100)));
+        weight(n) - 3e-4 * (first / (second.sqrt() + 1e-8) + 0.1 * weight(n))
+    };
+    let (base, first_before, first) = (words(second), words(first), words(first_now));
+    let (weights, second) = (words(weight), words(second_now));
+    let stretches = [
+        (
+            &second,
+            Given { base: Some(&base), first_before: Some(&first_before), first: Some(&first), ..Given::default() },
+        ),
+        (
+            &words(weight_now),
+            Given { base: Some(&weights), first: Some(&first), second: Some(&second), ..Given::default() },
+        ),
+    ];
+    for ((bytes, given), method) in stretches.into_iter().zip([Method::Seconds, Method::Weights]) {
+        for off in [0, 1] {
+            let bytes: Vec<u8> = bytes
+                .chunks_exact(4)
+                .flat_map(|word| (u32::from_le_bytes(word.try_into().unwrap()) + off).to_le_bytes())
+                .collect();
+            let mut out = Vec::new();
+            let stretch = Stretch { adamw: Some(adamw), ..Stretch::new(&bytes, Element::Four).given(given) };
+            let choices = Encoder::new().unwrap().block(&[stretch], &mut out).unwrap();
+            assert_eq!(choices[0].method, method);
+            assert!(out.len() * 10 < bytes.len(), "{} of {}", out.len(), bytes.len());
+            let mut back = vec![0; bytes.len()];
+            Decoder::new().unwrap().block(&out, &mut back, |_| given).unwrap();
+            assert_eq!(back, bytes);
+        }
+    }
 }
