@@ -57,11 +57,13 @@ pub(crate) fn weights(numbers: &Numbers, before: &[u8], first: &[u8], second: &[
 
 #[inline(always)]
 fn predict(words: [&[u8]; 3], into: &mut Vec<u8>, of: impl Fn([f64; 3]) -> f64) {
-    let read = |bytes: &'_ [u8]| bytes.as_chunks::<4>().0.len();
     into.clear();
-    into.reserve(4 * words.iter().map(|bytes| read(bytes)).min().unwrap_or(0));
-    let [a, b, c] = words.map(|bytes| bytes.as_chunks::<4>().0.iter().map(|word| f64::from(f32::from_le_bytes(*word))));
-    into.extend(a.zip(b).zip(c).flat_map(|((a, b), c)| bits(of([a, b, c])).to_le_bytes()));
+    into.resize(words.iter().map(|bytes| bytes.len() / 4 * 4).min().unwrap_or(0), 0);
+    let [a, b, c] = words.map(|bytes| bytes.as_chunks::<4>().0);
+    for (((place, a), b), c) in into.as_chunks_mut::<4>().0.iter_mut().zip(a).zip(b).zip(c) {
+        let number = of([a, b, c].map(|word| f64::from(f32::from_le_bytes(*word))));
+        *place = bits(number).to_le_bytes();
+    }
 }
 
 /// Every NaN is the same: which one an operation gives is the machine's choice.
