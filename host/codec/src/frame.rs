@@ -1,0 +1,202 @@
+//! How an encoded block is written, and its reading without trust.
+//!
+//! ```text
+//! block    = version (one byte: 1), count of parts (number), parts
+//! part     = length of the bytes that it stands for (number), method (one byte), what the method says
+//! method   = kind in the lower four bits, log2 of the width of a word in the next two, the rest 0
+//!   0 raw          the bytes
+//!   1 repeat       one word, repeated; the bytes are whole words
+//!   2 same         nothing: the bytes are those of the base
+//!   3 planes       size of the planes (number), planes of the words
+//!   4 difference   the same, of the folded differences from the base
+//!   5 xor          the same, of the bits that differ from the base
+//!   6 narrowed     the same, of the folded differences from the fp32 given, rounded to bf16 (width 2)
+//!   7 seconds      size of what follows (number); kept and new share of the second moments, kept share of the first, scale of
+//!                  the gradient (doubles); planes of the folded differences from the second moments predicted (width 4)
+//!   8 weights      the same; rate, correction of the second moments, epsilon, decay (doubles); planes of the folded
+//!                  differences from the weights predicted (width 4)
+//! planes   = for each byte of a word, the lowest first: coding (one byte), what the coding says
+//!   0 constant     one byte
+//!   1 raw          the bytes
+//!   2 zstd         size (number), one zstd frame
+//! number   = LEB128, in its shortest form
+//! double   = IEEE 754, little-endian
+//!
+//! seconds  = kept * base + new * g * g, with g = (first - kept_first * first_before) * scale
+//! weights  = base - (rate * first / (sqrt(second * correction) + epsilon) + decay * base)
+//!            in doubles, from the left, as the brackets say, and then rounded to fp32; a NaN is 0x7fc00000
+//! ```
+//!
+//! The bytes of base and fp32 are not in the block: who reads it must give those that it was made from. Nothing in it says
+//! whether they are the right ones; the digest of what comes out does.
+
+use std::ops::Range;
+
+use crate::{Error, plane::take, varint};
+
+const VERSION: u8 = 1;
+
+/// Parts of one block. A block of 4 MiB has room for so many tensors of a kilobyte.
+pub(crate) const PARTS: usize = 4096;
+
+/// How the bytes of a part are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// As they are.
+    Raw,
+    /// One word, repeated.
+    Repeat,
+    /// Those of the base.
+    Same,
+    /// Planes of the words.
+    Planes,
+    /// Planes of the differences from the base, as integers.
+    Difference,
+    /// Planes of the bits that differ from the base.
+    Xor,
+    /// Planes of the differences from fp32 words rounded to bf16.
+    Narrowed,
+    /// Planes of the differences from the second moments that AdamW would have come to.
+    Seconds,
+    /// Planes of the differences from the weights that AdamW would have come to.
+    Weights,
+}
+
+/// What a part can't be read without: fields of [`Given`](crate::Given).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Needs {
+    /// The same bytes of the base.
+    pub base: bool,
+    /// The fp32 words of which these bf16 words are roundings: twice as many bytes.
+    pub wide: bool,
+    /// The first moments of this step.
+    pub first: bool,
+    /// The first moments of the base.
+    pub first_before: bool,
+    /// The second moments of this step.
+    pub second: bool,
+}
+
+impl Method {
+    const ALL: [Self; 9] = [
+        Self::Raw,
+        Self::Repeat,
+        Self::Same,
+        Self::Planes,
+        Self::Difference,
+        Self::Xor,
+        Self::Narrowed,
+        Self::Seconds,
+        Self::Weights,
+    ];
+
+    fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// What its bytes can't be read without.
+    pub fn needs(self) -> Needs {
+        let mut needs = Needs::default();
+        match self {
+            Self::Raw | Self::Repeat | Self::Planes => {}
+            Self::Same | Self::Difference | Self::Xor => needs.base = true,
+            Self::Narrowed => needs.wide = true,
+            Self::Seconds => (needs.base, needs.first, needs.first_before) = (true, true, true),
+            Self::Weights => (needs.base, needs.first, needs.second) = (true, true, true),
+        }
+        needs
+    }
+
+    fn sized(self) -> bool {
+        !matches!(self, Self::Raw | Self::Repeat | Self::Same)
+    }
+
+    fn takes(self, width: usize) -> bool {
+        match self {
+            Self::Narrowed => width == 2,
+            Self::Seconds | Self::Weights => width == 4,
+            _ => true,
+        }
+    }
+}
+
+/// One part of an encoded block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The bytes of the block that it stands for.
+    pub range: Range<usize>,
+    /// How they are kept.
+    pub method: Method,
+    /// Bytes of a word: 1, 2, 4 or 8.
+    pub width: usize,
+    pub(crate) payload: &'a [u8],
+}
+
+/// Begins a block of so many parts.
+pub(crate) fn begin(parts: usize, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    varint::put(parts as u64, out);
+}
+
+/// Appends a part that is kept as it is, put together from several slices.
+pub(crate) fn put_raw<'a>(length: usize, slices: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
+    put(length, Method::Raw, 1, &[], out);
+    slices.for_each(|slice| out.extend_from_slice(slice));
+}
+
+/// Appends the head of a part and what the method says.
+pub(crate) fn put(length: usize, method: Method, width: usize, payload: &[u8], out: &mut Vec<u8>) {
+    varint::put(length as u64, out);
+    out.push(method.number() | (width.trailing_zeros() as u8) << 4);
+    if method.sized() {
+        varint::put(payload.len() as u64, out);
+    }
+    out.extend_from_slice(payload);
+}
+
+/// Takes an encoded block apart without decoding it: what it consists of, and what it needs.
+///
+/// # Errors
+/// Bytes that are no encoded block of `length` bytes.
+pub fn parts(mut bytes: &[u8], length: usize) -> Result<Vec<Part<'_>>, Error> {
+    let from = &mut bytes;
+    if take(from, 1)? != [VERSION] {
+        return Err(Error::Unknown("version"));
+    }
+    let count = usize::try_from(varint::take(from)?).ok().filter(|count| *count <= PARTS);
+    let count = count.ok_or(Error::Unknown("count of parts"))?;
+    let mut parts = Vec::with_capacity(count);
+    let mut start = 0;
+    for _ in 0..count {
+        let part = part(from, start, length)?;
+        start = part.range.end;
+        parts.push(part);
+    }
+    match from.len() {
+        0 if start == length => Ok(parts),
+        0 => Err(Error::Length { got: start, want: length }),
+        rest => Err(Error::Long(rest)),
+    }
+}
+
+fn part<'a>(from: &mut &'a [u8], start: usize, end: usize) -> Result<Part<'a>, Error> {
+    let length = varint::take(from)?;
+    let length = usize::try_from(length).ok().filter(|length| *length > 0 && *length <= end - start);
+    let length = length.ok_or(Error::Unknown("length of a part"))?;
+    let (kind, width) = match take(from, 1)? {
+        [method] if method >> 6 == 0 => (method & 0xf, 1_usize << (method >> 4)),
+        _ => return Err(Error::Unknown("method")),
+    };
+    let method = Method::ALL.into_iter().find(|method| method.number() == kind).ok_or(Error::Unknown("method"))?;
+    let whole = length.is_multiple_of(width) && method.takes(width);
+    if !whole {
+        return Err(Error::Unknown("width of a word"));
+    }
+    let size = match method {
+        Method::Raw => length,
+        Method::Repeat => width,
+        Method::Same => 0,
+        _ => usize::try_from(varint::take(from)?).map_err(|_| Error::Short)?,
+    };
+    Ok(Part { range: start..start + length, method, width, payload: take(from, size)? })
+}
