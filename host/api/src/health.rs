@@ -1,10 +1,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One thing that must be right for the host to be ready.
+/// One thing that is right of a sound host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// What was looked at: `index`, `tier`, `object`, `journal`.
+    /// What was looked at: `index`, `tier`, `running`, `object`, `bots`.
     pub name: String,
     /// Whether it is right.
     pub ok: bool,
@@ -19,8 +19,12 @@ pub struct Health {
     pub host: String,
     /// Its version.
     pub version: String,
-    /// Whether all checks are right.
+    /// Whether all is right that saves need: all checks but `object` and `bots`.
     pub ready: bool,
+    /// Whether some check is not right, though the host may be ready: the object store is away, or a bot is stopped or in
+    /// quarantine.
+    #[serde(default)]
+    pub degraded: bool,
     /// The checks.
     pub checks: Vec<Readiness>,
     /// The last place in the journal.

@@ -43,6 +43,32 @@ pub enum Outcome {
     Retry(String),
     /// Can never work.
     Failed(String),
+    /// Its deadline has passed, and what kept it until then.
+    Late(Held),
+}
+
+/// What kept a job when its deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// It was accepted only then: the bot was behind.
+    Acceptance,
+    /// Another job of its checkpoint was being carried out.
+    Checkpoint,
+    /// Its time or its turn had not come: others came first, or the host was down.
+    Turn,
+    /// It was being carried out, and did not come to its end.
+    Work,
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Acceptance => "it was accepted later",
+            Self::Checkpoint => "another job of its checkpoint was being carried out",
+            Self::Turn => "its turn had not come",
+            Self::Work => "it was being carried out",
+        })
+    }
 }
 
 /// An accepted effect being carried out.
@@ -131,6 +157,12 @@ impl Job {
                 self.state = JobState::Failed;
                 self.detail = why;
             }
+            Outcome::Late(held) => {
+                self.state = JobState::Failed;
+                // After tries that failed it is they that kept it.
+                let kept = if self.failures == 0 { held.to_string() } else { std::mem::take(&mut self.detail) };
+                self.detail = format!("its deadline has passed: {kept}");
+            }
             Outcome::Retry(why) => {
                 self.failures += 1;
                 if self.failures >= TRIES {
@@ -180,14 +212,17 @@ mod tests {
     }
 
     #[test]
-    fn a_job_gives_up_at_its_deadline_and_is_tried_once_more_just_before() {
+    fn a_job_gives_up_at_its_deadline_and_waits_no_longer_for_a_try() {
         let mut job = job(1, 5);
         let EffectKind::Replicate { deadline, .. } = &mut job.effect.kind else { unreachable!() };
         *deadline = Some(Timestamp(1_000));
         job.conclude(Outcome::Retry("down".into()), Timestamp(900));
         assert_eq!((job.state, job.not_before), (JobState::Queued, Timestamp(1_000)));
-        job.conclude(Outcome::Retry("down".into()), Timestamp(1_000));
-        assert_eq!((job.state, job.detail.as_str()), (JobState::Failed, "its deadline has passed: down"));
+        let mut tried = job.clone();
+        tried.conclude(Outcome::Retry("down".into()), Timestamp(1_000));
+        assert_eq!((tried.state, tried.detail.as_str()), (JobState::Failed, "its deadline has passed: down"));
+        job.conclude(Outcome::Late(Held::Turn), Timestamp(1_000));
+        assert_eq!((job.state, &job.detail), (tried.state, &tried.detail));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub use glob::{BadGlobs, Glob};
 pub use grant::{Grants, Triggers};
 pub use guard::Verdict;
 pub use id::{BotName, HostName, InvalidName, Metrics, Rank, RunName, SaveId, Step, TargetName, WorldSize};
-pub use job::{Job, JobState, Outcome};
+pub use job::{Held, Job, JobState, Outcome};
 pub use ledger::{Amount, Ledger};
 pub use manifest::{Body, FileEntry, ManifestError};
 pub use mode::Mode;

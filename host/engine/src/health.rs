@@ -13,7 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The last word of the object store, and when it came, by the monotonic clock. One asks at a time.
 pub(crate) type Probe = std::sync::Arc<Mutex<Option<(Duration, Check)>>>;
 
-/// One thing that must be right for a host to be ready.
+/// What a host is ready without. Saves need neither: a trainer goes on while the object store is away, and while the bots
+/// that copy and prune stand still, at most until the tier is full, which is a check of its own. A host that said that it
+/// is not ready would be taken out of service, and its trainers stopped, by what concerns them later or never; so it is
+/// ready and says that it is degraded.
+const NOT_NEEDED: [&str; 2] = ["object", "bots"];
+/// Bots that stand still which a check names.
+const NAMED: usize = 8;
+
+/// One thing that is right of a sound host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// What was looked at.
@@ -29,8 +37,10 @@ pub struct Check {
 pub struct HealthInfo {
     /// Its name.
     pub host: HostName,
-    /// Whether all that saves need is right; an object store that is away does not stop a trainer.
+    /// Whether all that saves need is right.
     pub ready: bool,
+    /// Whether some check is not right, though the host may be ready: the object store is away, or a bot stands still.
+    pub degraded: bool,
     /// The checks.
     pub checks: Vec<Check>,
     /// The last place in the journal.
@@ -71,11 +81,14 @@ impl Host {
             tier,
             check("running", !stopping, if stopping { "is stopping" } else { "takes saves" }.into()),
             object,
+            self.bots_health().await,
         ];
-        let ready = checks.iter().all(|check| check.ok || check.name == "object");
+        let ready = checks.iter().all(|check| check.ok || NOT_NEEDED.contains(&check.name));
+        let degraded = checks.iter().any(|check| !check.ok);
         HealthInfo {
             host: self.0.options.name.clone(),
             ready,
+            degraded,
             checks,
             journal: *self.0.store.index().head().borrow(),
             tier_free,
@@ -84,6 +97,23 @@ impl Host {
             jobs: self.0.queue.len() as u64,
             object: self.0.target.to_string(),
         }
+    }
+
+    /// Whether all bots are at work; those that are not, by their names.
+    async fn bots_health(&self) -> Check {
+        let host = self.clone();
+        let (ok, detail) = match blocking(move || host.standing_still()).await {
+            Ok((still, all)) if still.is_empty() => (true, format!("{all} at work")),
+            Ok((still, all)) => {
+                let named: Vec<String> = still.iter().take(NAMED).map(|(bot, why)| format!("{bot} ({why})")).collect();
+                let more = still.len() - named.len();
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let (count, named) = (still.len(), named.join(", "));
+                (false, format!("{count} of {all} stand still: {named}{more}; `tidegate bots show BOT` says why"))
+            }
+            Err(error) => (false, error.to_string()),
+        };
+        Check { name: "bots", ok, detail }
     }
 
     /// What the object store said lately, or says now. Who asks may stop waiting; the asking goes on to its end and leaves

@@ -62,7 +62,7 @@ fn an_event_that_a_bot_can_not_handle_is_parked_skipped_and_handled_by_the_next_
     assert!(letters[0]["fault"].as_str().unwrap().contains("unreachable"), "{letters}");
     let event = bot["parked"].to_string();
     let (code, _, err) = host.command(&["bots", "replay", "pins", &event]);
-    assert!(code == 3 && err.contains("TG0034") && err.contains("skip"), "{code} {err}");
+    assert!(code == 4 && err.contains("TG0040") && err.contains("skip"), "{code} {err}");
 
     host.json(&["bots", "skip", "pins"]);
     until(&host, "past it", |bot| bot["lag"] == 0);

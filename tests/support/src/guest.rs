@@ -71,6 +71,15 @@ pub fn component_for_world(world: &str, text: &str) -> Result<Vec<u8>> {
     of_world(&wit(), world, text)
 }
 
+/// The component with this manifest, a JSON object of fields as `tidegate plugin build` writes them.
+///
+/// # Errors
+/// A manifest that breaks a rule.
+pub fn with_manifest(mut component: Vec<u8>, manifest: serde_json::Value) -> Result<Vec<u8>> {
+    tidegate_build::embed(&mut component, &serde_json::from_value(manifest)?)?;
+    Ok(component)
+}
+
 fn of_world(wit: &Path, world: &str, text: &str) -> Result<Vec<u8>> {
     let mut module = wat::parse_str(text).context("the guest's text")?;
     let mut resolve = Resolve::default();

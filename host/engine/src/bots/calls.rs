@@ -13,7 +13,7 @@ use tidegate_store::{Space, View};
 use super::{
     delta::{Accepted, Delta},
     ground::Ground,
-    wakes::{self, Wake},
+    wakes::Wake,
 };
 use crate::Host;
 
@@ -52,6 +52,8 @@ pub(super) struct EventCalls {
     deadline: Deadline,
     /// What it draws, from the first time it does.
     random: Option<RandomStream>,
+    /// The keys under which it is to be woken, from the first time it asks.
+    waking: Option<BTreeSet<String>>,
 }
 
 fn unavailable(error: tidegate_store::Error) -> Refusal {
@@ -68,8 +70,9 @@ impl EventCalls {
         ground: Arc<Ground>,
         group: Delta,
     ) -> Self {
-        let (own, random, deadline) = (Delta::default(), None, Deadline::never());
-        Self { host, who, view, event, ground, group, own, asked: None, recorded: 0, lines: 64, deadline, random }
+        let (own, deadline) = (Delta::default(), Deadline::never());
+        let (asked, random, waking) = (None, None, None);
+        Self { host, who, view, event, ground, group, own, asked, recorded: 0, lines: 64, deadline, random, waking }
     }
 
     fn check_read(&self, run: &RunName) -> Result<(), Refusal> {
@@ -101,6 +104,24 @@ impl EventCalls {
             Some(written) => Ok(written.clone()),
             None => self.ground.state(&self.view, &self.who.name, key).map_err(unavailable),
         }
+    }
+
+    /// The keys under which the bot is to be woken, with what this event and the group have asked. Read once: a handler may
+    /// ask for all of them.
+    fn waking(&mut self) -> Result<&mut BTreeSet<String>, Refusal> {
+        if self.waking.is_none() {
+            let stored = self.ground.wake_keys(&self.view, &self.who.name).map_err(unavailable)?;
+            let mut keys: BTreeSet<String> = stored.into_iter().collect();
+            for (key, wake) in self.group.wakes.iter().chain(&self.own.wakes) {
+                if wake.is_some() {
+                    keys.insert(key.clone())
+                } else {
+                    keys.remove(key)
+                };
+            }
+            self.waking = Some(keys);
+        }
+        Ok(self.waking.get_or_insert_default())
     }
 
     fn write_state(&mut self, key: &str, value: Option<Vec<u8>>) -> Result<(), Refusal> {
@@ -345,26 +366,22 @@ impl Calls for EventCalls {
     }
 
     fn wake_at(&mut self, time: Timestamp, key: &str, reason: String) -> Result<(), Refusal> {
-        let stored = wakes::keys(&self.view, &self.who.name).map_err(unavailable)?;
-        let mut keys: BTreeSet<String> = stored.into_iter().collect();
-        for (key, wake) in self.group.wakes.iter().chain(&self.own.wakes) {
-            if wake.is_some() {
-                keys.insert(key.clone())
-            } else {
-                keys.remove(key)
-            };
-        }
+        let keys = self.waking()?;
         if keys.len() >= limits::WAKES && !keys.contains(key) {
             return Err(Refusal::new(Why::OverQuota, format!("a bot is woken under at most {} keys", limits::WAKES)));
         }
         self.spend_effect()?;
-        self.own.wakes.insert(key.to_owned(), Some(Wake { due: time, reason }));
+        self.waking()?.insert(key.to_owned());
+        self.own.wakes.insert(key.to_owned(), Some(Wake::at(time, reason)));
         Ok(())
     }
 
     fn cancel_wake(&mut self, key: &str) -> Result<(), Refusal> {
         self.spend_effect()?;
         self.own.wakes.insert(key.to_owned(), None);
+        if let Some(keys) = &mut self.waking {
+            keys.remove(key);
+        }
         Ok(())
     }
 

@@ -138,8 +138,7 @@ impl Candidate {
         let how = How { record: true, lines: 64 };
         let stop = match able.evaluate(host, view, ground, event, std::mem::take(overlay), how) {
             Ok(mut evaluated) => {
-                evaluated.group.effects.clear();
-                evaluated.group.cancels.clear();
+                evaluated.group.do_nothing();
                 *overlay = evaluated.group;
                 self.take_in(overlay.ledger.clone(), now, evaluated.decision)
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_core::{Effect, EffectId, Ledger, Seq, Spent, limits};
+use tidegate_core::{Effect, EffectId, Ledger, Seq, Spent, Timestamp, limits};
 
 use super::wakes::Wake;
 
@@ -19,6 +19,8 @@ pub(super) struct Delta {
     pub(super) grown: i64,
     /// When the bot is to be woken, by key; none means no more.
     pub(super) wakes: BTreeMap<String, Option<Wake>>,
+    /// Wakes that the bot has come to the events of, by key, with the time that was asked for.
+    pub(super) came: Vec<(String, Timestamp)>,
     /// The bot's numbers that changed.
     pub(super) metrics: BTreeMap<String, f64>,
     /// Its quotas, if they were used.
@@ -45,9 +47,17 @@ impl Delta {
         self.state.extend(later.state);
         self.grown += later.grown;
         self.wakes.extend(later.wakes);
+        self.came.extend(later.came);
         self.metrics.extend(later.metrics);
         self.spent = later.spent.or(self.spent);
         self.ledger.add(&later.ledger);
+    }
+
+    /// Forgets what is to be done with the group: of one that is only tried it goes nowhere.
+    pub(super) fn do_nothing(&mut self) {
+        self.effects.clear();
+        self.cancels.clear();
+        self.came.clear();
     }
 
     /// How many effects of one event there are: of every kind that counts.

@@ -8,11 +8,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tidegate_core::{Code, Event, EventKind, retry::Backoff};
+use tidegate_core::{Code, Decision, Event, EventKind, Mode, retry::Backoff};
 use tidegate_store::{Space, Tx, View};
 
 use super::{
-    delta::Delta,
     evaluate::How,
     group::{Group, Written},
     kept::Kept,
@@ -143,36 +142,55 @@ fn take(host: &Host, bot: &Arc<Running>, view: &Arc<View>, event: &Event, group:
     let (name, version) = (&bot.record.name, &bot.record.version);
     let concerned = version.triggers.wakes(name, &version.grants, event);
     let compared = bot.candidate.as_ref().filter(|candidate| candidate.wakes(name, event));
-    let mut decision = tidegate_core::Decision { event: event.seq, time: event.time, ..Default::default() };
+    let mut decision = Decision { event: event.seq, time: event.time, ..Decision::default() };
     if concerned {
-        let (ground, lines) = {
-            let mut live = bot.live();
-            (live.ground.clone(), live.bucket.room(host.0.clock.monotonic()).min(LINES))
-        };
-        let record = compared.is_some() || version.mode != tidegate_core::Mode::Enforce;
-        let how = How { record, lines };
-        let before = std::mem::take(&mut group.delta);
-        let dropped = before.ledger.log_dropped;
-        let evaluated = bot.handler.evaluate(host, view, &ground, event, before, how)?;
-        group.delta = evaluated.group;
-        let mut live = bot.live();
-        live.bucket.take(evaluated.logs.len());
-        live.keep(&evaluated.logs, group.delta.ledger.log_dropped - dropped);
-        if let Some(fault) = evaluated.fault {
-            live.last_fault = Some(format!("event {}: {fault}", event.seq));
-            return Ok(Some(fault.to_string()));
-        }
-        drop(live);
-        group.handled += 1;
-        decision = evaluated.decision;
-        if version.mode != tidegate_core::Mode::Enforce && !decision.is_empty() {
-            group.decisions.push(decision.clone());
+        match handle(host, bot, view, event, group, compared.is_some())? {
+            Ok(decided) => decision = decided,
+            Err(fault) => {
+                bot.live().last_fault = Some(format!("event {}: {fault}", event.seq));
+                return Ok(Some(fault));
+            }
         }
     }
     if let Some(candidate) = compared {
         candidate.compare(host, view, event, decision);
     }
     Ok(None)
+}
+
+/// One event through the version at work, on top of its group: its next one, or a parked one once more. Either has its log
+/// lines out of one bucket, and its decision on the record where not all of them are carried out. Returns the decision,
+/// if it was recorded, or the fault.
+fn handle(
+    host: &Host,
+    bot: &Arc<Running>,
+    view: &Arc<View>,
+    event: &Event,
+    group: &mut Group,
+    wanted: bool,
+) -> Result<Result<Decision, String>> {
+    let (ground, lines) = {
+        let mut live = bot.live();
+        (live.ground.clone(), live.bucket.room(host.0.clock.monotonic()).min(LINES))
+    };
+    let recorded = bot.record.version.mode != Mode::Enforce;
+    let how = How { record: wanted || recorded, lines };
+    let before = std::mem::take(&mut group.delta);
+    let dropped = before.ledger.log_dropped;
+    let evaluated = bot.handler.evaluate(host, view, &ground, event, before, how)?;
+    group.delta = evaluated.group;
+    let mut live = bot.live();
+    live.bucket.take(evaluated.logs.len());
+    live.keep(&evaluated.logs, group.delta.ledger.log_dropped - dropped);
+    drop(live);
+    if let Some(fault) = evaluated.fault {
+        return Ok(Err(fault.to_string()));
+    }
+    group.handled += 1;
+    if recorded && !evaluated.decision.is_empty() {
+        group.decisions.push(evaluated.decision.clone());
+    }
+    Ok(Ok(evaluated.decision))
 }
 
 /// Writes a group, and takes in what came of it. False if the bot was changed or removed meanwhile.
@@ -208,12 +226,17 @@ fn write(host: &Host, bot: &Arc<Running>, mut group: Group) -> Result<bool> {
 async fn replay(host: &Host, bot: &Arc<Running>) {
     let (at_work, handler) = (host.clone(), bot.clone());
     let done = blocking(move || {
-        let view = Arc::new(at_work.0.store.index().view());
-        for letter in letters::all(&view, &handler.record.name)?.into_iter().filter(|letter| letter.replay) {
+        let name = &handler.record.name;
+        let asked = letters::all(&at_work.0.store.index().view(), name)?.into_iter().filter(|letter| letter.replay);
+        for event in asked.map(|letter| letter.event.seq) {
             if handler.stop.is_cancelled() {
                 break;
             }
-            replay_one(&at_work, &handler, &view, letter)?;
+            // It may have been thrown away while those before it were handled.
+            let view = Arc::new(at_work.0.store.index().view());
+            if let Some(letter) = letters::find(&view, name, event)?.filter(|letter| letter.replay) {
+                replay_one(&at_work, &handler, &view, letter)?;
+            }
         }
         Ok::<_, Error>(())
     });
@@ -222,29 +245,18 @@ async fn replay(host: &Host, bot: &Arc<Running>) {
     }
 }
 
-fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, mut letter: Letter) -> Result<()> {
-    let ground = bot.live().ground.clone();
-    let how = How { record: false, lines: LINES };
-    let evaluated = bot.handler.evaluate(host, view, &ground, &letter.event, Delta::default(), how)?;
-    bot.live().keep(&evaluated.logs, 0);
-    if let Some(fault) = evaluated.fault {
-        letter.fault = fault.to_string();
-        letter.replay = false;
-        let mut live = bot.live();
-        live.last_fault = Some(format!("event {}, parked: {fault}", letter.event.seq));
-        live.ledger.add(&evaluated.group.ledger);
-        drop(live);
-        let (name, installed) = (bot.record.name.clone(), bot.record.installed);
-        return host.0.store.index().write(move |tx| {
-            // Not of a bot that was removed or changed meanwhile: its letters are gone, or the next version's.
-            let record: Option<Record> = tx.get(Space::Bots, name.as_str().as_bytes())?;
-            let ours = record.is_some_and(|record| record.installed == installed);
-            let there = letters::get(tx, &name, letter.event.seq).is_ok();
-            if ours && there { letters::put(tx, &name, &letter) } else { Ok(()) }
-        });
-    }
-    let group = Group { delta: evaluated.group, letter: Some(letter.event.seq), handled: 1, ..Group::default() };
-    write(host, bot, group).map(drop)
+fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, letter: Letter) -> Result<()> {
+    let event = letter.event.seq;
+    let mut group = Group { letter: Some(event), ..Group::default() };
+    let Err(fault) = handle(host, bot, view, &letter.event, &mut group, false)? else {
+        return write(host, bot, group).map(drop);
+    };
+    let mut live = bot.live();
+    live.last_fault = Some(format!("event {event}, parked: {fault}"));
+    live.ledger.add(&group.delta.ledger);
+    drop(live);
+    let record = bot.record.clone();
+    host.0.store.index().write(move |tx| letters::failed_again(tx, &record, letter, fault))
 }
 
 /// The bot has failed too often on one event: back to the version before it, or into quarantine.

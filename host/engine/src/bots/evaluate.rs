@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_core::{Code, Decision, Event};
+use tidegate_core::{Code, Decision, Event, EventKind};
 use tidegate_sandbox::{Fault, LogLine, Plugin, Usage};
 use tidegate_store::View;
 
@@ -55,6 +55,7 @@ impl Handler {
         how: How,
     ) -> Result<Evaluated> {
         let (host, who) = (host.clone(), self.who.clone());
+        let group = self.arrive(view, ground, event, group)?;
         let mut calls = EventCalls::new(host, who, view.clone(), event.clone(), ground.clone(), group);
         calls.asked = how.record.then(Vec::new);
         calls.lines = how.lines;
@@ -95,6 +96,25 @@ impl Handler {
             }
         };
         Ok(Evaluated { group, fault, decision, logs: handled.logs })
+    }
+}
+
+impl Handler {
+    /// A wake that the bot comes to frees its key, whatever the handler does then; one that was moved since frees nothing.
+    fn arrive(&self, view: &View, ground: &Ground, event: &Event, mut group: Delta) -> Result<Delta> {
+        if let EventKind::BotWoken { bot, key, due, .. } = &event.kind
+            && *bot == self.who.name
+        {
+            let asked = match group.wakes.get(key) {
+                Some(asked) => asked.as_ref().map(|wake| wake.due),
+                None => ground.wake(view, bot, key)?,
+            };
+            if asked == Some(*due) {
+                group.wakes.insert(key.clone(), None);
+                group.came.push((key.clone(), *due));
+            }
+        }
+        Ok(group)
     }
 }
 

@@ -1,11 +1,15 @@
 //! What a bot stands on while a group of events is handled: its state and counts as they were before it.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use tidegate_core::{BotName, Spent};
-use tidegate_store::{Result, Space, View};
+use tidegate_core::{BotName, Spent, Timestamp};
+use tidegate_store::{Result, View};
 
-use super::{group::state_key, record::Record};
+use super::{
+    record::Record,
+    state::{self, Part},
+    wakes,
+};
 
 /// A bot's own things, as they are written; or as somebody made them up who only tries a version out.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +20,17 @@ pub(super) struct Ground {
     pub(super) metrics: BTreeMap<String, f64>,
     /// What is used of its quotas.
     pub(super) spent: Spent,
-    /// A state in memory, in the place of that in the index.
-    pub(super) apart: Option<Arc<BTreeMap<String, Vec<u8>>>>,
+    /// What is in memory, in the place of that in the index.
+    pub(super) apart: Option<Arc<Apart>>,
+}
+
+/// What a version begins with that has nothing in the index.
+#[derive(Debug, Default)]
+pub(super) struct Apart {
+    /// Its state.
+    pub(super) state: BTreeMap<String, Vec<u8>>,
+    /// The times that it is to be woken at, by key.
+    pub(super) wakes: BTreeMap<String, Timestamp>,
 }
 
 impl Ground {
@@ -28,16 +41,32 @@ impl Ground {
     }
 
     /// One with a state of its own.
-    pub(super) fn apart(state: BTreeMap<String, Vec<u8>>) -> Self {
-        let state_bytes = state.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
-        Self { state_bytes, apart: Some(Arc::new(state)), ..Self::default() }
+    pub(super) fn apart(apart: Apart) -> Self {
+        let state_bytes = apart.state.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        Self { state_bytes, apart: Some(Arc::new(apart)), ..Self::default() }
+    }
+
+    /// The keys that the bot has asked to be woken under, as of the events before the group.
+    pub(super) fn wake_keys(&self, view: &View, bot: &BotName) -> Result<Vec<String>> {
+        match &self.apart {
+            Some(apart) => Ok(apart.wakes.keys().cloned().collect()),
+            None => wakes::keys(view, bot),
+        }
+    }
+
+    /// The time that is asked for under a key, as of the events before the group.
+    pub(super) fn wake(&self, view: &View, bot: &BotName, key: &str) -> Result<Option<Timestamp>> {
+        match &self.apart {
+            Some(apart) => Ok(apart.wakes.get(key).copied()),
+            None => wakes::get(view, bot, key),
+        }
     }
 
     /// The bytes of a key.
     pub(super) fn state(&self, view: &View, bot: &BotName, key: &str) -> Result<Option<Vec<u8>>> {
         match &self.apart {
-            Some(state) => Ok(state.get(key).cloned()),
-            None => view.bytes(Space::State, &state_key(bot, key)),
+            Some(apart) => Ok(apart.state.get(key).cloned()),
+            None => state::get(view, bot, Part::Own, key),
         }
     }
 
@@ -51,33 +80,16 @@ impl Ground {
         limit: usize,
     ) -> Result<Vec<String>> {
         let fits = |key: &str| key.starts_with(prefix) && after.is_none_or(|after| key > after);
-        if let Some(state) = &self.apart {
-            return Ok(state.keys().filter(|key| fits(key)).take(limit).cloned().collect());
+        if let Some(apart) = &self.apart {
+            return Ok(apart.state.keys().filter(|key| fits(key)).take(limit).cloned().collect());
         }
-        let (start, low) = (state_key(bot, "").len(), state_key(bot, after.unwrap_or(prefix).max(prefix)));
-        let high = [bot.as_str().as_bytes(), &[1]].concat();
         let mut keys = Vec::new();
-        let range = (Bound::Included(low.as_slice()), Bound::Excluded(high.as_slice()));
-        view.scan(Space::State, range, false, |key, _| {
-            let key = key.get(start..).and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
+        state::scan(view, bot, Part::Own, after.unwrap_or(prefix).max(prefix), |key, _| {
             if fits(key) {
                 keys.push(key.to_owned());
             }
-            Ok(keys.len() < limit && (fits(key) || after == Some(key)))
+            keys.len() < limit && (fits(key) || after == Some(key))
         })?;
         Ok(keys)
     }
-}
-
-/// All of a bot's state, which its grants bound.
-pub(super) fn whole_state(view: &View, bot: &BotName) -> Result<BTreeMap<String, Vec<u8>>> {
-    let (low, high) = (state_key(bot, ""), [bot.as_str().as_bytes(), &[1]].concat());
-    let mut state = BTreeMap::new();
-    view.scan(Space::State, (Bound::Included(&low), Bound::Excluded(&high)), false, |key, value| {
-        if let Some(key) = key.get(low.len()..).and_then(|key| String::from_utf8(key.to_vec()).ok()) {
-            state.insert(key, value.to_vec());
-        }
-        Ok(true)
-    })?;
-    Ok(state)
 }

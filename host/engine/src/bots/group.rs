@@ -10,6 +10,7 @@ use super::{
     kept::Kept,
     letters,
     record::Record,
+    state::{self, Part},
     wakes,
 };
 use crate::{Error, Result, catalog, jobs};
@@ -47,10 +48,6 @@ pub(super) struct Written {
     pub(super) left: Option<u64>,
 }
 
-pub(super) fn state_key(bot: &BotName, key: &str) -> Vec<u8> {
-    [bot.as_str().as_bytes(), &[0], key.as_bytes()].concat()
-}
-
 impl Group {
     /// Effects, state and cursor in one change: all of it, or none. Nothing at all if the bot was changed or removed
     /// meanwhile, whose next version then handles these events.
@@ -81,7 +78,10 @@ impl Group {
             }
         }
         for (name, value) in self.delta.state {
-            tx.put_bytes(Space::State, &state_key(&bot.name, &name), value);
+            state::put(tx, &bot.name, Part::Own, &name, value);
+        }
+        for (name, due) in &self.delta.came {
+            wakes::came(tx, &bot.name, name, *due)?;
         }
         for (name, wake) in &self.delta.wakes {
             wakes::set(tx, &bot.name, name, wake.as_ref())?;

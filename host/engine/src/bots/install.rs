@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tidegate_core::{BotName, Code, Decision, EventKind, Seq, Spent, limits};
+use tidegate_core::{BotName, Code, Decision, EventKind, Seq, limits};
 use tidegate_sandbox::Plugin;
 use tidegate_store::{Space, Tx, View};
 use tokio::sync::Notify;
@@ -13,12 +13,12 @@ use super::{
     check::{check_granted, check_probation},
     dispatch,
     evaluate::Handler,
-    ground::{Ground, whole_state},
-    group::state_key,
+    ground::{Apart, Ground},
     kept::Kept,
     letters,
     record::{Record, Version},
     registry::{Live, Running},
+    state::{self, Part},
     swap::{self, Taken},
     wakes,
 };
@@ -123,9 +123,10 @@ impl Host {
     fn beside(&self, record: &Record, version: Version) -> Candidate {
         let begin = || {
             let plugin = self.load_plugin(version.plugin)?;
-            let state = whole_state(&self.0.store.index().view(), &record.name)?;
+            let view = self.0.store.index().view();
+            let (state, wakes) = (state::whole(&view, &record.name, Part::Own)?, wakes::all(&view, &record.name)?);
             let state = swap::migrate(self, &plugin, &version, &record.version, state)?;
-            Ok::<_, Error>((handler(&record.name, &version, plugin), Ground::apart(state)))
+            Ok::<_, Error>((handler(&record.name, &version, plugin), Ground::apart(Apart { state, wakes })))
         };
         match begin() {
             Ok((handler, ground)) => Candidate::new(version, handler, ground),
@@ -211,7 +212,8 @@ impl Host {
         let read = move || {
             let view = host.0.store.index().view();
             let letters = letters::all(&view, &bot)?;
-            Ok::<_, Error>((whole_state(&view, &bot)?, wakes::keys(&view, &bot)?, Kept::of(&view, &bot)?, letters))
+            let state = state::keys(&view, &bot, Part::Own)?;
+            Ok::<_, Error>((state, wakes::keys(&view, &bot)?, Kept::of(&view, &bot)?, letters))
         };
         let (state, wakes, kept, letters) = blocking(read).await?;
         let bot = name.clone();
@@ -220,7 +222,7 @@ impl Host {
                 return Err(unknown(&bot));
             }
             tx.put_bytes(Space::Bots, bot.as_str().as_bytes(), None);
-            state.keys().for_each(|key| tx.put_bytes(Space::State, &state_key(&bot, key), None));
+            state.iter().for_each(|key| state::put(tx, &bot, Part::Own, key, None));
             kept.forget(tx, &bot);
             letters.iter().for_each(|letter| letters::remove(tx, &bot, letter.event.seq));
             wakes.iter().try_for_each(|key| Ok(wakes::set(tx, &bot, key, None)?))
@@ -265,7 +267,7 @@ impl Host {
     /// # Errors
     /// An index that can't be read.
     pub fn bot_state(&self, name: &BotName, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.store.index().view().bytes(Space::State, &state_key(name, key))?)
+        Ok(state::get(&self.0.store.index().view(), name, Part::Own, key)?)
     }
 
     fn describe(&self, name: &BotName) -> Result<BotInfo> {
@@ -322,20 +324,7 @@ pub(super) fn write_installed(tx: &mut Tx<'_>, name: &BotName, version: Version,
     let started = EventKind::BotStarted { bot: name.clone(), plugin: version.plugin };
     let installed = tx.append(started)?;
     let record = match before {
-        None => Record {
-            name: name.clone(),
-            version,
-            installed,
-            cursor: installed - 1,
-            quarantined: None,
-            state_bytes: 0,
-            parked: None,
-            metrics: Default::default(),
-            spent: Spent::default(),
-            previous: None,
-            put_back: None,
-            candidate: None,
-        },
+        None => Record::new(name.clone(), version, installed),
         Some(mut record) => {
             let old = std::mem::replace(&mut record.version, version);
             (record.installed, record.quarantined, record.candidate) = (installed, None, None);

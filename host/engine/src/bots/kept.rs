@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::{BotName, Seq};
 use tidegate_store::{Result, Space, Tx, View};
 
-use super::wakes::{self, Wake};
+use super::{
+    state::{self, Part},
+    wakes::{self, Wake},
+};
 
 /// A wake as it was when the new version took over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,28 +38,21 @@ pub(super) struct Kept {
     wakes: Vec<String>,
 }
 
-/// In [`Space::State`]: after all of the bot's own, before any other bot's.
-fn state_key(bot: &BotName, key: &str) -> Vec<u8> {
-    [bot.as_str().as_bytes(), &[1], key.as_bytes()].concat()
-}
-
 /// In [`Space::Wakes`]: before all that wakes anybody.
 fn wake_key(bot: &BotName, key: &str) -> Vec<u8> {
     [b"a", bot.as_str().as_bytes(), &[0], key.as_bytes()].concat()
 }
 
-/// What stands below a key, by what follows it. The last byte of `low` is the one that ends the bot's name.
-fn below(view: &View, space: Space, low: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    let Some((last, name)) = low.split_last() else { return Ok(found) };
-    let high = [name, &[last + 1]].concat();
-    view.scan(space, (Bound::Included(low), Bound::Excluded(&high)), false, |key, value| {
-        if let Some(key) = key.get(low.len()..).and_then(|key| String::from_utf8(key.to_vec()).ok()) {
-            found.insert(key, value.to_vec());
-        }
+/// Keys of the wakes that are kept aside.
+fn wake_keys(view: &View, bot: &BotName) -> Result<Vec<String>> {
+    let low = wake_key(bot, "");
+    let high = [b"a", bot.as_str().as_bytes(), &[1]].concat();
+    let mut keys = Vec::new();
+    view.scan(Space::Wakes, (Bound::Included(&low), Bound::Excluded(&high)), false, |key, _| {
+        keys.extend(key.get(low.len()..).and_then(|key| String::from_utf8(key.to_vec()).ok()));
         Ok(true)
     })?;
-    Ok(found)
+    Ok(keys)
 }
 
 impl Kept {
@@ -65,13 +61,12 @@ impl Kept {
     /// # Errors
     /// An index that can't be read.
     pub(super) fn of(view: &View, bot: &BotName) -> Result<Self> {
-        let state = below(view, Space::State, &state_key(bot, ""))?;
-        Ok(Self { state, wakes: below(view, Space::Wakes, &wake_key(bot, ""))?.into_keys().collect() })
+        Ok(Self { state: state::whole(view, bot, Part::Kept)?, wakes: wake_keys(view, bot)? })
     }
 
     /// Removes it.
     pub(super) fn forget(&self, tx: &mut Tx<'_>, bot: &BotName) {
-        self.state.keys().for_each(|key| tx.put_bytes(Space::State, &state_key(bot, key), None));
+        self.state.keys().for_each(|key| state::put(tx, bot, Part::Kept, key, None));
         self.wakes.iter().for_each(|key| tx.put_bytes(Space::Wakes, &wake_key(bot, key), None));
     }
 
@@ -95,7 +90,7 @@ impl Kept {
 /// Keeps a state aside.
 pub(super) fn keep_state(tx: &mut Tx<'_>, bot: &BotName, state: BTreeMap<String, Vec<u8>>) {
     for (key, value) in state {
-        tx.put_bytes(Space::State, &state_key(bot, &key), Some(value));
+        state::put(tx, bot, Part::Kept, &key, Some(value));
     }
 }
 
@@ -105,7 +100,9 @@ pub(super) fn keep_state(tx: &mut Tx<'_>, bot: &BotName, state: BTreeMap<String,
 /// An index that can't be read.
 pub(super) fn keep_wakes(tx: &mut Tx<'_>, bot: &BotName, keys: &[String]) -> Result<()> {
     for key in keys {
-        if let Some(wake) = wakes::get(tx, bot, key)? {
+        if let Some(wake) = wakes::asked(tx, bot, key)? {
+            // One that is an event and was not handled yet would be handled by the other version alone.
+            let wake = Wake { fired: false, ..wake };
             tx.put(Space::Wakes, &wake_key(bot, key), &KeptWake { wake, came: None })?;
         }
     }
@@ -141,7 +138,7 @@ mod tests {
         let ask = |keys: &[(&str, Option<u64>)]| {
             for (key, due) in keys {
                 let (bot, key) = (bot.clone(), (*key).to_owned());
-                let wake = due.map(|due| Wake { due: Timestamp(due), reason: "why".into() });
+                let wake = due.map(|due| Wake { due: Timestamp(due), reason: "why".into(), fired: false });
                 index.write(move |tx| wakes::set(tx, &bot, &key, wake.as_ref())).unwrap();
             }
         };
@@ -162,7 +159,7 @@ mod tests {
         assert!(Kept::of(&index.view(), &bot).unwrap().wakes.is_empty());
         let keys = wakes::keys(&index.view(), &bot).unwrap();
         let read = move |tx: &mut Tx<'_>| {
-            let due = |key: &String| Ok((key.clone(), wakes::get(tx, &ask, key)?.unwrap().due.0));
+            let due = |key: &String| Ok((key.clone(), wakes::asked(tx, &ask, key)?.unwrap().due.0));
             keys.iter().map(due).collect::<Result<Vec<_>>>()
         };
         index.write(read).unwrap()

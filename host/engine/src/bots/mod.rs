@@ -18,6 +18,7 @@ mod plugins;
 mod record;
 mod registry;
 mod removal;
+mod state;
 mod swap;
 mod trial;
 mod versions;

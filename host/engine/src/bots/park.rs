@@ -1,9 +1,9 @@
 //! What people do about events that a bot could not handle.
 
-use tidegate_core::{BotName, Code, Seq};
+use tidegate_core::{BotName, Code, EventKind, Seq};
 use tidegate_store::{Space, Tx};
 
-use super::{BotInfo, install::unknown, letters, letters::Letter, record::Record};
+use super::{BotInfo, install::unknown, letters, letters::Letter, record::Record, wakes};
 use crate::{Error, Host, Result, error::blocking};
 
 impl Host {
@@ -46,6 +46,11 @@ impl Host {
                 }
                 // A quarantine of an older version of the host has parked nothing: the next event is the one.
                 let event = record.parked.take().unwrap_or(record.cursor + 1);
+                if let Ok(letter) = letters::get(tx, &bot, event)
+                    && let EventKind::BotWoken { key, due, .. } = &letter.event.kind
+                {
+                    wakes::came(tx, &bot, key, *due)?;
+                }
                 record.cursor = record.cursor.max(event);
             }
             Ok(tx.put(Space::Bots, bot.as_str().as_bytes(), &record)?)
@@ -53,6 +58,20 @@ impl Host {
         self.0.store.index().write_async(release).await?;
         self.put_to_work_as_written(name).await?;
         self.bot(name).await
+    }
+
+    /// The bots that handle no events, and how they come to stand still: `quarantined` at an event, or `stopped` since they
+    /// could not be put to work. And how many bots there are in all.
+    pub(crate) fn standing_still(&self) -> Result<(Vec<(BotName, &'static str)>, usize)> {
+        let records: Vec<Record> = self.0.store.index().view().all(Space::Bots, usize::MAX)?;
+        let (stopped, all) = (self.0.bots.stopped(), records.len());
+        let why = |record: &Record| match (&record.quarantined, stopped.contains_key(&record.name)) {
+            (_, true) => Some("stopped"),
+            (Some(_), _) => Some("quarantined"),
+            (None, false) => None,
+        };
+        let still = records.into_iter().filter_map(|record| why(&record).map(|why| (record.name, why))).collect();
+        Ok((still, all))
     }
 
     /// The events that a bot could not handle, in their order.
@@ -74,7 +93,7 @@ impl Host {
     /// [`Host::resume`].
     ///
     /// # Errors
-    /// [`Code::UnknownBot`]; [`Code::UnknownEvent`] if it is not parked, or the bot stands at it.
+    /// [`Code::UnknownBot`]; [`Code::UnknownEvent`] if it is not parked; [`Code::StandsAt`] if the bot stands at it.
     pub async fn replay(&self, name: &BotName, event: Seq) -> Result<Letter> {
         let bot = name.clone();
         let again = move |tx: &mut Tx<'_>| {
@@ -114,7 +133,7 @@ fn check_skipped(tx: &Tx<'_>, bot: &BotName, event: Seq) -> Result<()> {
         false => Ok(()),
         true => {
             let detail = format!("bot {bot} stands at event {event}: resume it, or skip the event first");
-            Err(Error::new(Code::UnknownEvent, detail))
+            Err(Error::new(Code::StandsAt, detail))
         }
     }
 }

@@ -80,6 +80,24 @@ impl Version {
 }
 
 impl Record {
+    /// One that begins with the event of its own installation.
+    pub(super) fn new(name: BotName, version: Version, installed: Seq) -> Self {
+        Self {
+            name,
+            version,
+            installed,
+            cursor: installed.saturating_sub(1),
+            quarantined: None,
+            state_bytes: 0,
+            parked: None,
+            metrics: BTreeMap::new(),
+            spent: Spent::default(),
+            previous: None,
+            put_back: None,
+            candidate: None,
+        }
+    }
+
     /// Takes in events that went well: with the last of its trial a version is settled. True if that is now.
     pub(super) fn prove(&mut self, handled: u64) -> bool {
         let Some(previous) = &mut self.previous else { return false };
@@ -90,6 +108,12 @@ impl Record {
         }
         settled
     }
+}
+
+#[cfg(test)]
+pub(super) fn some_version() -> Version {
+    let (grants, triggers, mode) = Default::default();
+    Version { plugin: Digest::of(b"x"), settings: "{}".into(), grants, triggers, mode }
 }
 
 #[cfg(test)]
@@ -130,28 +154,9 @@ mod tests {
 
     #[test]
     fn a_version_is_settled_by_its_last_event_of_trial() {
-        let version = Version {
-            plugin: Digest::of(b"x"),
-            settings: "{}".into(),
-            grants: Grants::default(),
-            triggers: Triggers::default(),
-            mode: Mode::Enforce,
-        };
+        let version = some_version();
         let previous = Some(Previous { version: version.clone(), left: 5, state_kept: None, wakes_kept: true });
-        let mut record = Record {
-            name: "b".parse().unwrap(),
-            version,
-            installed: 1,
-            cursor: 0,
-            quarantined: None,
-            state_bytes: 0,
-            parked: None,
-            metrics: BTreeMap::new(),
-            spent: Spent::default(),
-            previous,
-            put_back: None,
-            candidate: None,
-        };
+        let mut record = Record { previous, ..Record::new("b".parse().unwrap(), version, 1) };
         assert!(!record.prove(4));
         assert_eq!(record.previous.as_ref().map(|it| it.left), Some(1));
         assert!(record.prove(3) && record.previous.is_none());

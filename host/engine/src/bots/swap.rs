@@ -14,11 +14,10 @@ use tidegate_sandbox::{Calls, Handled, Plugin};
 use tidegate_store::{Space, Tx};
 
 use super::{
-    ground::whole_state,
-    group::state_key,
     kept::{self, Kept},
     record::{Previous, Record, Version},
     registry::Running,
+    state::{self, Part},
     wakes,
 };
 use crate::{Error, Host, Result, error::blocking};
@@ -140,10 +139,10 @@ fn replace<'a>(
     new: &BTreeMap<String, Vec<u8>>,
 ) -> u64 {
     for key in old.filter(|key| !new.contains_key(*key)) {
-        tx.put_bytes(Space::State, &state_key(bot, key), None);
+        state::put(tx, bot, Part::Own, key, None);
     }
     for (key, value) in new {
-        tx.put_bytes(Space::State, &state_key(bot, key), Some(value.clone()));
+        state::put(tx, bot, Part::Own, key, Some(value.clone()));
     }
     new.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
 }
@@ -184,8 +183,8 @@ impl Host {
     /// Reads what [`go_back`] needs; it blocks. The bot must stand still, or be about to: what it writes later is not in it.
     pub(super) fn way_back(&self, bot: &BotName) -> Result<Way> {
         let view = self.0.store.index().view();
-        let state = whole_state(&view, bot)?.into_keys().collect();
-        Ok(Way { kept: Kept::of(&view, bot)?, state, wakes: wakes::keys(&view, bot)? })
+        let (kept, state) = (Kept::of(&view, bot)?, state::keys(&view, bot, Part::Own)?);
+        Ok(Way { kept, state, wakes: wakes::keys(&view, bot)? })
     }
 
     /// Stops a version between two groups, and waits until nothing more of it is written.
@@ -231,7 +230,7 @@ impl Host {
             if !plugin.about().migrates || from.plugin == version.plugin {
                 return Ok(as_it_is);
             }
-            let before = whole_state(&view, &name)?;
+            let before = state::whole(&view, &name, Part::Own)?;
             let after = migrate(&host, &plugin, &version, &from, before.clone())?;
             if before == after {
                 return Ok(as_it_is);

@@ -1,6 +1,6 @@
 //! What a bot would have decided about facts that are recorded, had it been there: nothing is done.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tidegate_core::{BotName, Code, Decision, Seq};
 
@@ -10,7 +10,7 @@ use super::{
     check::check_granted,
     delta::Delta,
     evaluate::{Handler, How},
-    ground::Ground,
+    ground::{Apart, Ground},
 };
 use crate::{Error, Host, Result, error::blocking};
 
@@ -63,7 +63,7 @@ impl Host {
         let who = Who { name: name.clone(), grants: spec.grants.clone(), mode: spec.mode };
         let handler = Handler { who: Arc::new(who), plugin, settings: settings.as_str().into() };
         let view = Arc::new(self.0.store.index().view());
-        let (ground, mut state) = (Arc::new(Ground::apart(BTreeMap::new())), Delta::default());
+        let (ground, mut state) = (Arc::new(Ground::apart(Apart::default())), Delta::default());
         let how = How { record: true, lines: 64 };
         let events = view.events(after, EVENTS)?;
         let mut trial = Trial { decisions: Vec::new(), handled: 0, through: after, end: events.len() < EVENTS };
@@ -79,8 +79,7 @@ impl Host {
                 continue;
             }
             let mut evaluated = handler.evaluate(self, &view, &ground, event, state, how)?;
-            evaluated.group.effects.clear();
-            evaluated.group.cancels.clear();
+            evaluated.group.do_nothing();
             state = evaluated.group;
             trial.handled += 1;
             if !evaluated.decision.is_empty() {

@@ -23,12 +23,12 @@ pub struct Promotion {
     pub warnings: Vec<String>,
 }
 
-/// What a plugin wants, had while the version before it was at work, and is granted no more: it gets `denied`.
+/// What a plugin also works without, had while the version before it was at work, and is granted no more: it gets `denied`.
+/// What it can't do without it was granted, or it would not be installed.
 fn lost(about: &About, before: &Grants, now: &Grants) -> Vec<String> {
-    let declared = about.manifest.iter().flat_map(|it| &it.wants).map(|(want, it)| (*want, format!(" ({})", it.why)));
-    let used = about.used.iter().filter(|_| about.manifest.is_none()).map(|want| (*want, String::new()));
-    let gone = declared.chain(used).filter(|(want, _)| before.give(*want) && !now.give(*want));
-    gone.map(|(want, why)| format!("it wants `{want}`{why}, which the version before it was granted and it is not"))
+    let wanted = about.manifest.iter().flat_map(|it| &it.wants);
+    let gone = wanted.filter(|(want, _)| before.give(**want) && !now.give(**want));
+    gone.map(|(want, it)| format!("it wants `{want}` ({}), which the version before it was granted and it is not", it.why))
         .collect()
 }
 

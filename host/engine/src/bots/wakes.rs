@@ -2,6 +2,10 @@
 //!
 //! Each stands in the index twice: by bot and key, since a key has one time, and by time, so that the next one is found at
 //! once. Both are changed in one batch; what `kept.rs` keeps aside wakes nobody. A host that is down at the time wakes the bot when it is back.
+//!
+//! When the time has come the second goes and the event is written; the first stays until the bot has come to the event.
+//! So what stands by key is decided by the events that the bot has handled, and by nothing that happened since: how many
+//! keys it has is the same whenever it handles an event, and in a replay.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,6 +31,15 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) struct Wake {
     pub(super) due: Timestamp,
     pub(super) reason: String,
+    /// It has become an event, which the bot has not come to yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) fired: bool,
+}
+
+impl Wake {
+    pub(super) fn at(due: Timestamp, reason: String) -> Self {
+        Self { due, reason, fired: false }
+    }
 }
 
 /// By bot and key.
@@ -58,13 +71,34 @@ pub(super) fn keys(view: &View, bot: &BotName) -> Result<Vec<String>, tidegate_s
 }
 
 /// What is asked for a key.
-pub(super) fn get(tx: &Tx<'_>, bot: &BotName, key: &str) -> Result<Option<Wake>, tidegate_store::Error> {
+pub(super) fn asked(tx: &Tx<'_>, bot: &BotName, key: &str) -> Result<Option<Wake>, tidegate_store::Error> {
     tx.get(Space::Wakes, &by_key(bot, key))
 }
 
-/// Sets what is asked for a key, or takes it back.
+/// What a bot has asked for under a key, and not been woken for.
+pub(super) fn get(view: &View, bot: &BotName, key: &str) -> Result<Option<Timestamp>, tidegate_store::Error> {
+    Ok(view.get::<Wake>(Space::Wakes, &by_key(bot, key))?.map(|wake| wake.due))
+}
+
+/// All that a bot has asked for and not been woken for.
+pub(super) fn all(view: &View, bot: &BotName) -> Result<BTreeMap<String, Timestamp>, tidegate_store::Error> {
+    let due = |key: String| Ok(get(view, bot, &key)?.map(|due| (key, due)));
+    keys(view, bot)?.into_iter().filter_map(|key| due(key).transpose()).collect()
+}
+
+/// The bot has come to the event of a wake: the key is free, unless it was asked for another time since.
+pub(super) fn came(tx: &mut Tx<'_>, bot: &BotName, key: &str, due: Timestamp) -> Result<(), tidegate_store::Error> {
+    let asked = tx.get::<Wake>(Space::Wakes, &by_key(bot, key))?;
+    if asked.is_some_and(|wake| wake.due == due) { set(tx, bot, key, None) } else { Ok(()) }
+}
+
+/// Sets what is asked for a key, or takes it back. If the very same was asked before and its event is on its way, that event
+/// is the one.
 pub(super) fn set(tx: &mut Tx<'_>, bot: &BotName, key: &str, wake: Option<&Wake>) -> Result<(), tidegate_store::Error> {
-    if let Some(before) = get(tx, bot, key)? {
+    if let Some(before) = tx.get::<Wake>(Space::Wakes, &by_key(bot, key))? {
+        if before.fired && wake.is_some_and(|wake| wake.due == before.due) {
+            return Ok(());
+        }
         tx.put_bytes(Space::Wakes, &by_time(before.due, bot, key), None);
     }
     match wake {
@@ -80,8 +114,9 @@ pub(super) fn set(tx: &mut Tx<'_>, bot: &BotName, key: &str, wake: Option<&Wake>
 /// A wake, in the order of time: when, whom, under which key.
 type Due = (Timestamp, BotName, String);
 
-/// Who is woken now, one key of each bot that has rested, and how long it is until somebody may be due again.
-fn due(view: &View, now: Timestamp, resting: &BTreeMap<BotName, Timestamp>) -> Result<(Vec<Due>, Duration)> {
+/// Who is woken now, one key of each bot that has rested, and how long it is until somebody may be due again. `resting` says
+/// how long each of those that rest has to go on with it.
+fn due(view: &View, now: Timestamp, resting: &BTreeMap<BotName, Duration>) -> Result<(Vec<Due>, Duration)> {
     let (mut chosen, mut bots, mut wait) = (Vec::new(), BTreeSet::new(), LOOK_AGAIN);
     view.scan(Space::Wakes, (Bound::Included(b"t"), Bound::Unbounded), false, |key, _| {
         let Some((due, bot, key)) = of_time(key) else { return Ok(true) };
@@ -90,7 +125,7 @@ fn due(view: &View, now: Timestamp, resting: &BTreeMap<BotName, Timestamp>) -> R
             return Ok(false);
         }
         match resting.get(&bot) {
-            Some(until) => wait = wait.min(until.since(now)),
+            Some(left) => wait = wait.min(*left),
             None if bots.insert(bot.clone()) => chosen.push((due, bot, key)),
             None => wait = wait.min(REST),
         }
@@ -101,14 +136,16 @@ fn due(view: &View, now: Timestamp, resting: &BTreeMap<BotName, Timestamp>) -> R
 
 /// Wakes bots until the host stops.
 pub(crate) async fn run(host: Host) {
-    let mut resting = BTreeMap::new();
+    // Until when, by the monotonic clock: a wall clock that is set back must not keep anybody asleep.
+    let mut resting: BTreeMap<BotName, Duration> = BTreeMap::new();
     loop {
-        let now = host.0.clock.now();
-        resting.retain(|_, until| *until > now);
-        let (at_work, rest) = (host.clone(), resting.clone());
-        let wait = match blocking(move || wake_those_due(&at_work, now, &rest)).await {
+        let (now, passed) = (host.0.clock.now(), host.0.clock.monotonic());
+        resting.retain(|_, until| *until > passed);
+        let left = resting.iter().map(|(bot, until)| (bot.clone(), until.saturating_sub(passed))).collect();
+        let at_work = host.clone();
+        let wait = match blocking(move || wake_those_due(&at_work, now, &left)).await {
             Ok((woken, wait)) => {
-                resting.extend(woken.into_iter().map(|bot| (bot, now.after(REST))));
+                resting.extend(woken.into_iter().map(|bot| (bot, passed.saturating_add(REST))));
                 wait
             }
             Err(error) => {
@@ -127,7 +164,7 @@ pub(crate) async fn run(host: Host) {
 fn wake_those_due(
     host: &Host,
     now: Timestamp,
-    resting: &BTreeMap<BotName, Timestamp>,
+    resting: &BTreeMap<BotName, Duration>,
 ) -> Result<(Vec<BotName>, Duration)> {
     let (chosen, wait) = due(&host.0.store.index().view(), now, resting)?;
     let woken: Vec<BotName> = chosen.iter().map(|(_, bot, _)| bot.clone()).collect();
@@ -140,14 +177,16 @@ fn wake_those_due(
 fn wake(tx: &mut Tx<'_>, (due, bot, key): Due) -> Result<()> {
     tx.put_bytes(Space::Wakes, &by_time(due, &bot, &key), None);
     // It may have been moved, taken back, or its bot removed since the look.
-    let asked = get(tx, &bot, &key)?.filter(|wake| wake.due == due);
-    let Some(Wake { reason, .. }) = asked else { return Ok(()) };
-    tx.put_bytes(Space::Wakes, &by_key(&bot, &key), None);
-    if tx.get::<Record>(Space::Bots, bot.as_str().as_bytes())?.is_some() {
-        let event = EventKind::BotWoken { bot: bot.clone(), key: key.clone(), due, reason };
-        let event = tx.append(event)?;
-        kept::came(tx, &bot, &key, event)?;
+    let asked = tx.get::<Wake>(Space::Wakes, &by_key(&bot, &key))?.filter(|wake| wake.due == due && !wake.fired);
+    let Some(asked) = asked else { return Ok(()) };
+    if tx.get::<Record>(Space::Bots, bot.as_str().as_bytes())?.is_none() {
+        tx.put_bytes(Space::Wakes, &by_key(&bot, &key), None);
+        return Ok(());
     }
+    tx.put(Space::Wakes, &by_key(&bot, &key), &Wake { fired: true, ..asked.clone() })?;
+    let woken = EventKind::BotWoken { bot: bot.clone(), key: key.clone(), due, reason: asked.reason };
+    let event = tx.append(woken)?;
+    kept::came(tx, &bot, &key, event)?;
     Ok::<_, Error>(())
 }
 
@@ -158,7 +197,7 @@ mod tests {
     use tidegate_core::ManualClock;
     use tidegate_store::Index;
 
-    use super::*;
+    use super::{super::record::some_version, *};
 
     /// All that is asked, in the order of time.
     fn all(index: &Index) -> Vec<Due> {
@@ -180,7 +219,7 @@ mod tests {
         let bots = [greedy.clone(), other.clone()];
         index
             .write(move |tx| {
-                let wake = |due| Wake { due: Timestamp(due), reason: "why".into() };
+                let wake = |due| Wake::at(Timestamp(due), "why".into());
                 (0..200).try_for_each(|nth| set(tx, &bots[0], &format!("{nth:03}"), Some(&wake(0))))?;
                 set(tx, &bots[1], "k", Some(&wake(500)))
             })
@@ -189,7 +228,7 @@ mod tests {
         let at = |due, bot: &BotName, key: &str| (Timestamp(due), bot.clone(), key.to_owned());
         let (chosen, wait) = due(&index.view(), now, &BTreeMap::new()).unwrap();
         assert_eq!((chosen, wait), (vec![at(0, &greedy, "000"), at(500, &other, "k")], REST));
-        let resting = BTreeMap::from([(greedy, now.after(Duration::from_millis(300)))]);
+        let resting = BTreeMap::from([(greedy, Duration::from_millis(300))]);
         let (chosen, wait) = due(&index.view(), now, &resting).unwrap();
         assert_eq!((chosen, wait), (vec![at(500, &other, "k")], Duration::from_millis(300)));
     }
@@ -201,7 +240,7 @@ mod tests {
         let bots: [BotName; 2] = ["a".parse().unwrap(), "ab".parse().unwrap()];
         let ask = |bot: &BotName, key: &str, due: Option<u64>| {
             let (bot, key) = (bot.clone(), key.to_owned());
-            let wake = due.map(|due| Wake { due: Timestamp(due), reason: "why".into() });
+            let wake = due.map(|due| Wake::at(Timestamp(due), "why".into()));
             index.write(move |tx| set(tx, &bot, &key, wake.as_ref())).unwrap();
         };
         let asked = |bot: &BotName| keys(&index.view(), bot).unwrap();
@@ -223,10 +262,41 @@ mod tests {
         let index = Index::open(dir.path(), "h".parse().unwrap(), Arc::new(ManualClock::default())).unwrap();
         let bot: BotName = "a".parse().unwrap();
         let (ask, stale) = (bot.clone(), (Timestamp(100), bot.clone(), "k".to_owned()));
-        let later = Wake { due: Timestamp(900), reason: "why".into() };
+        let later = Wake::at(Timestamp(900), "why".into());
         index.write(move |tx| set(tx, &ask, "k", Some(&later))).unwrap();
         index.write(move |tx| wake(tx, stale)).unwrap();
         assert_eq!(all(&index), [(Timestamp(900), bot, "k".to_owned())]);
         assert!(index.view().events(0, 9).unwrap().is_empty());
+    }
+    #[test]
+    fn a_key_is_taken_until_its_bot_has_come_to_the_event_of_its_wake() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(dir.path(), "h".parse().unwrap(), Arc::new(ManualClock::default())).unwrap();
+        let bot: BotName = "a".parse().unwrap();
+        let change = |change: fn(&mut Tx<'_>, &BotName) -> Result<()>| {
+            let bot = bot.clone();
+            index.write(move |tx| change(tx, &bot)).unwrap();
+        };
+        let waiting = || super::all(&index.view(), &bot).unwrap().into_values().map(|due| due.0).collect::<Vec<_>>();
+        let ask = |due| Wake::at(Timestamp(due), "why".into());
+        change(|tx, bot| {
+            let record = Record::new(bot.clone(), some_version(), 1);
+            Ok(tx.put(Space::Bots, bot.as_str().as_bytes(), &record)?)
+        });
+        for due in [100, 200] {
+            let (bot, wake) = (bot.clone(), ask(due));
+            index.write(move |tx| set(tx, &bot, "k", Some(&wake))).unwrap();
+        }
+        change(|tx, bot| wake(tx, (Timestamp(200), bot.clone(), "k".into())));
+        assert_eq!((waiting(), all(&index)), (vec![200], vec![]), "it has fired, and the bot is not there yet");
+        // An earlier event's handler asks the same: the event that is on its way is the one.
+        change(|tx, bot| Ok(set(tx, bot, "k", Some(&Wake::at(Timestamp(200), "why".into())))?));
+        change(|tx, bot| wake(tx, (Timestamp(200), bot.clone(), "k".into())));
+        assert_eq!((waiting(), all(&index), index.view().events(0, 9).unwrap().len()), (vec![200], vec![], 1));
+        change(|tx, bot| Ok(came(tx, bot, "k", Timestamp(100))?));
+        assert_eq!(waiting(), [200], "that was another one");
+        change(|tx, bot| Ok(came(tx, bot, "k", Timestamp(200))?));
+        change(|tx, bot| Ok(set(tx, bot, "k", Some(&Wake::at(Timestamp(200), "why".into())))?));
+        assert_eq!(all(&index), [(Timestamp(200), bot.clone(), "k".to_owned())], "asked anew after that");
     }
 }

@@ -1,27 +1,35 @@
-use tidegate_core::{EffectKind, Job, Outcome, Tier};
+use std::time::Duration;
 
-use super::{conclude, prune, replicate};
+use tidegate_core::{EffectKind, Held, Job, Outcome, Tier, Timestamp};
+
+use super::{
+    conclude, prune,
+    queue::{LOOK_AGAIN, Next},
+    replicate,
+};
 use crate::{Host, track::Track};
 
 /// Carries out jobs until the host stops.
 pub(crate) async fn run(host: Host) {
     loop {
         match host.0.queue.next(host.0.clock.now(), host.0.options.uploads) {
-            Ok((job, progress)) => {
+            Next::Start(job, progress) => {
                 let at_work = host.clone();
                 host.0.tasks.spawn(async move { carry_out(at_work, job, progress).await });
             }
+            Next::Late(job, held) => {
+                let at_work = host.clone();
+                host.0.tasks.spawn(async move { end(&at_work, &job, Outcome::Late(held)).await });
+            }
             // The wall clock may step: never sleep long on its word.
-            Err(wait) => {
-                let _ =
-                    tokio::time::timeout(wait.max(std::time::Duration::from_millis(1)), host.0.queue.changed()).await;
+            Next::Wait(wait) => {
+                let _ = tokio::time::timeout(wait.max(Duration::from_millis(1)), host.0.queue.changed()).await;
             }
         }
     }
 }
 
 async fn carry_out(host: Host, job: Job, progress: Track) {
-    let id = job.id.clone();
     let work = async {
         match &job.effect.kind {
             EffectKind::Replicate { .. } => replicate::run(&host, &job, &progress).await,
@@ -31,10 +39,9 @@ async fn carry_out(host: Host, job: Job, progress: Track) {
         }
     };
     let stopping = host.0.stopping.clone();
-    let deadline = job.deadline();
     let late = async {
-        match deadline {
-            Some(deadline) => tokio::time::sleep(deadline.since(host.0.clock.now())).await,
+        match job.deadline() {
+            Some(deadline) => until(&host, deadline).await,
             None => std::future::pending().await,
         }
     };
@@ -42,7 +49,7 @@ async fn carry_out(host: Host, job: Job, progress: Track) {
         outcome = work => outcome,
         () = late => {
             progress.cancel();
-            Outcome::Failed("its deadline has passed".into())
+            Outcome::Late(Held::Work)
         }
         () = stopping.cancelled() => {
             // Not a failed try: the job is in the index as it was, and goes on after the next start.
@@ -50,7 +57,23 @@ async fn carry_out(host: Host, job: Job, progress: Track) {
             return;
         }
     };
-    let name = id.clone();
+    end(&host, &job, outcome).await;
+}
+
+/// Completes when the wall clock says so, also if it is set meanwhile.
+async fn until(host: &Host, time: Timestamp) {
+    loop {
+        let left = time.since(host.0.clock.now());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+    }
+}
+
+/// Writes down how a try ended. Durable before the queue knows.
+async fn end(host: &Host, job: &Job, outcome: Outcome) {
+    let (id, name) = (job.id.clone(), job.id.clone());
     match host.0.store.index().write_async(move |tx| conclude(tx, &name, outcome)).await {
         Ok(job) => {
             if let Some(job) = &job {

@@ -1,9 +1,10 @@
 //! A version runs beside the one at work: it is compared, counted, and takes over or not.
 
+use serde_json::json;
 use tidegate_core::{Code, Grants};
 use tidegate_engine::{BotSpec, Change, Comparison};
 use tidegate_store::{Space, Tx};
-use tidegate_tests_support::guest::component;
+use tidegate_tests_support::guest::{component, with_manifest};
 
 use crate::{
     fixture::{Fixture, run},
@@ -90,7 +91,12 @@ async fn a_version_that_failed_takes_over_only_when_that_is_forced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_tells_that_nothing_was_seen_of_a_version_and_what_it_loses() {
     let fixture = Fixture::new().await;
-    let (old, new) = (spec(&fixture, counter("A", "")).await, spec(&fixture, counter("B", PINS)).await);
+    let manifest = json!({
+        "manifest": 1, "name": "counter", "version": "1.0.0", "worlds": ["tidegate:bot/policy@0.2.0"],
+        "wants": { "state": { "why": "to count" }, "pin": { "why": "to keep what counts", "optional": true } },
+    });
+    let may_pin = with_manifest(counter("B", PINS), manifest).unwrap();
+    let (old, new) = (spec(&fixture, counter("A", "")).await, spec(&fixture, may_pin).await);
     let bot = || "bot".parse().unwrap();
     fixture.host.install(bot(), old.clone(), Change::default()).await.unwrap();
     fixture.caught_up("bot").await;

@@ -1,4 +1,12 @@
-use tidegate_core::{EventKind, Glob, Grants};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tidegate_core::{Clock, EventKind, Glob, Grants, SystemClock, Timestamp};
 use tidegate_tests_support::guest::{PIN, STATE_SET, component};
 
 use crate::fixture::{Fixture, pin_grants, run};
@@ -82,7 +90,10 @@ async fn a_bot_that_loops_is_stopped_and_leaves_the_host_alone() {
     fixture.install("spin", component("", "(loop $l (br $l))").unwrap(), pin_grants(), &["shard-committed"]).await;
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     fixture.event(|event| event.kind.name() == "bot-quarantined").await;
-    assert!(fixture.host.health().await.ready);
+    let health = fixture.host.health().await;
+    let bots = health.checks.iter().find(|check| check.name == "bots").unwrap();
+    assert!(health.ready && health.degraded && !bots.ok, "training goes on, and people are told: {health:?}");
+    assert!(bots.detail.starts_with("1 of 1 stand still: spin (quarantined)"), "{bots:?}");
     assert!(fixture.bot("spin").await.ledger.faults >= 1);
 }
 
@@ -197,6 +208,39 @@ async fn a_wake_that_fell_into_a_down_time_comes_when_the_host_is_back() {
     fixture.event(woken).await;
     fixture.caught_up("sleeper").await;
     assert_eq!(state_of(&fixture, "sleeper"), Some(77));
+}
+
+/// The system's clock, whose wall clock can be set back.
+#[derive(Debug, Default)]
+struct SetBack {
+    system: SystemClock,
+    by: AtomicU64,
+}
+
+impl Clock for SetBack {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.system.now().0 - self.by.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.system.monotonic()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wall_clock_that_is_set_back_keeps_no_bot_at_rest() {
+    let clock = Arc::new(SetBack::default());
+    let fixture = Fixture::open_by(Arc::new(tempfile::tempdir().unwrap()), clock.clone()).await;
+    // Both are long due, whatever the clock says; between the two it rests.
+    let top = r#"(import "tidegate:bot/schedule@0.2.0" "wake-at" (func $wake (param i64 i32 i32 i32 i32 i32)))
+        (data (i32.const 100) "kl") (data (i32.const 300) "why")"#;
+    let handle = "(if (i32.eq (local.get $what) (i32.const 0)) (then
+        (call $wake (i64.const 1) (i32.const 100) (i32.const 1) (i32.const 300) (i32.const 3) (i32.const 500))
+        (call $wake (i64.const 1) (i32.const 101) (i32.const 1) (i32.const 300) (i32.const 3) (i32.const 500))))";
+    fixture.install("sleeper", component(top, handle).unwrap(), Grants::default(), &[]).await;
+    let first = fixture.event(woken).await;
+    clock.by.store(24 * 3600 * 1_000_000_000, Ordering::SeqCst);
+    fixture.event(|event| woken(event) && event.seq > first.seq).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

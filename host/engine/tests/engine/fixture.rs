@@ -31,7 +31,12 @@ impl Fixture {
     }
 
     pub(crate) async fn open(dir: Arc<tempfile::TempDir>) -> Self {
-        let (options, clock, store, target, sandbox) = parts(&dir).await;
+        Self::open_by(dir, Arc::new(SystemClock::default())).await
+    }
+
+    /// A host whose time comes from this clock.
+    pub(crate) async fn open_by(dir: Arc<tempfile::TempDir>, clock: Arc<dyn Clock>) -> Self {
+        let (options, store, target, sandbox) = parts(&dir, clock.clone()).await;
         let host = Host::start(options, clock, store.clone(), target, sandbox).await.unwrap();
         Self { host, dir, store }
     }
@@ -39,7 +44,8 @@ impl Fixture {
     /// A host that knows of another what these events tell, and has its components.
     pub(crate) async fn recorded(of: &Self, events: Vec<Event>) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        let (options, clock, store, target, sandbox) = parts(&dir).await;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let (options, store, target, sandbox) = parts(&dir, clock.clone()).await;
         let host = Host::recorded(options, clock, store.clone(), target, sandbox).unwrap();
         for plugin in fs::read_dir(of.dir.path().join("plugins")).unwrap() {
             host.add_plugin(fs::read(plugin.unwrap().path()).unwrap().into()).await.unwrap();
@@ -113,8 +119,7 @@ impl Fixture {
 }
 
 /// What a host in this directory is made of.
-async fn parts(dir: &tempfile::TempDir) -> (Options, Arc<dyn Clock>, Arc<Store>, Arc<Target>, Sandbox) {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+async fn parts(dir: &tempfile::TempDir, clock: Arc<dyn Clock>) -> (Options, Arc<Store>, Arc<Target>, Sandbox) {
     let mut options = tidegate_store::Options::new(dir.path().join("tier"), "h".parse().unwrap());
     options.reserve_bytes = 0;
     options.wanted_copies = 2;
@@ -140,7 +145,7 @@ async fn parts(dir: &tempfile::TempDir) -> (Options, Arc<dyn Clock>, Arc<Store>,
         drain: Duration::from_secs(20),
     };
     let sandbox = Sandbox::new(sandbox).unwrap();
-    (options, clock, Arc::new(store), Arc::new(target), sandbox)
+    (options, Arc::new(store), Arc::new(target), sandbox)
 }
 
 /// Whether an event is about this step of the run.

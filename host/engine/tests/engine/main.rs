@@ -8,15 +8,18 @@
 
 mod beside;
 mod bots;
+mod deadlines;
 mod decisions;
 mod figures;
 mod fixture;
 mod grants;
+mod letters;
 mod parked;
 mod past;
 mod plugins;
 mod prune;
 mod replay;
 mod restore;
+mod uploads;
 mod versions;
 mod way_back;

@@ -50,7 +50,7 @@ async fn an_event_is_parked_with_all_that_is_needed_and_a_resume_that_goes_well_
         fixture.host.replay(&name, letters[0].event.seq).await.unwrap_err(),
         fixture.host.drop_letter(&name, letters[0].event.seq).await.unwrap_err(),
     ] {
-        assert_eq!(refused.code, Code::UnknownEvent, "the bot stands at it: {refused}");
+        assert_eq!((refused.code, refused.code.status()), (Code::StandsAt, 409), "{refused}");
     }
     // Tried again by the same version it is parked anew, by another one it is handled.
     fixture.host.resume(&name).await.unwrap();
@@ -127,11 +127,43 @@ async fn a_bot_whose_component_is_gone_is_said_to_be_stopped_and_goes_on_when_it
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     let stopped = fixture.bot("bot").await;
     assert!(stopped.stopped.unwrap().contains("was not uploaded") && stopped.lag > 0);
+    let bots = async || fixture.host.health().await.checks.into_iter().find(|check| check.name == "bots").unwrap();
+    assert!(bots().await.detail.starts_with("1 of 1 stand still: bot (stopped)"));
     assert!(fixture.host.resume(&"bot".parse().unwrap()).await.is_err(), "it is still gone");
     fixture.host.add_plugin(component.into()).await.unwrap();
     while fixture.bot("bot").await.stopped.is_some() {
         tokio::task::yield_now().await;
     }
     fixture.caught_up("bot").await;
-    assert!(fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.pinned());
+    assert!(bots().await.ok && fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.pinned());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wake_that_a_bot_is_led_past_frees_its_key() {
+    let fixture = Fixture::new().await;
+    // Asks at its start for all the keys there are, one of them at once; fails on that one; asks for one more then.
+    let top = r#"(import "tidegate:bot/schedule@0.2.0" "wake-at" (func $wake (param i64 i32 i32 i32 i32 i32)))
+        (data (i32.const 300) "why")
+        (func $ask (param $due i64) (param $first i32) (param $second i32)
+            (i32.store8 (i32.const 100) (local.get $first))
+            (i32.store8 (i32.const 101) (i32.add (i32.const 33) (local.get $second)))
+            (call $wake (local.get $due) (i32.const 100) (i32.const 2) (i32.const 300) (i32.const 3) (i32.const 500)))"#;
+    let handle = r#"(local $i i32) (local $later i64)
+        (local.set $later (i64.add (local.get $time) (i64.const 3600000000000)))
+        (if (i32.eq (local.get $what) (i32.const 0)) (then (loop $next
+            (call $ask (select (local.get $later) (local.get $time) (local.get $i))
+                (i32.add (i32.const 97) (i32.shr_u (local.get $i) (i32.const 6))) (i32.and (local.get $i) (i32.const 63)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $i) (i32.const 256))))))
+        (if (i32.eq (local.get $what) (i32.const 8)) (then unreachable))
+        (if (i32.eq (local.get $what) (i32.const 1)) (then
+            (call $ask (local.get $later) (i32.const 122) (i32.const 0))
+            (if (i32.load8_u (i32.const 500)) (then unreachable))))"#;
+    let grants = tidegate_core::Grants { effects_per_event: Some(256), ..pin_grants() };
+    fixture.install("bot", component(top, handle).unwrap(), grants, &["shard-committed"]).await;
+    fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    fixture.host.skip(&"bot".parse().unwrap()).await.unwrap();
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    let bot = fixture.caught_up("bot").await;
+    assert_eq!((bot.ledger.handled, bot.last_fault), (1, None), "the key that was passed is free for another one");
 }

@@ -2,12 +2,13 @@
 //! the journal decides, whatever went on around them; and so, but for jobs that were under way, does a host that has nothing
 //! but the facts.
 
-use std::{env, fs, path::Path, path::PathBuf};
+use std::{env, fs, ops::Bound, path::Path, path::PathBuf};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tidegate_core::{Decision, Event, EventKind, Glob, Grants, Mode, Triggers};
+use tidegate_core::{Clock as _, Decision, Event, EventKind, Glob, Grants, Mode, SystemClock, Triggers};
 use tidegate_engine::{BotSpec, Change};
+use tidegate_store::Space;
 use tidegate_tests_support::guest::{PIN, component};
 
 use crate::fixture::{Fixture, run, step};
@@ -61,13 +62,50 @@ fn gambler() -> Vec<u8> {
     component(&top, handle).unwrap()
 }
 
+/// How many wakes of [`hoarder`] are due at once. A bot rests between two, so they take a second.
+const DUE_AT_ONCE: usize = 2;
+
+/// Asks for nearly as many keys to be woken under as a bot may have, [`DUE_AT_ONCE`] of them at once; for some more when a shard is
+/// committed, and takes one of an earlier step back; and for one more when it is woken. So what is free counts.
+fn hoarder() -> Vec<u8> {
+    let top = r#"(import "tidegate:bot/schedule@0.2.0" "wake-at" (func $wake (param i64 i32 i32 i32 i32 i32)))
+        (import "tidegate:bot/schedule@0.2.0" "cancel" (func $cancel (param i32 i32 i32)))
+        (data (i32.const 300) "why")
+        (func $key (param $first i32) (param $second i32)
+            (i32.store8 (i32.const 100) (local.get $first))
+            (i32.store8 (i32.const 101) (i32.add (i32.const 33) (local.get $second))))
+        (func $ask (param $due i64)
+            (call $wake (local.get $due) (i32.const 100) (i32.const 2) (i32.const 300) (i32.const 3) (i32.const 500)))"#;
+    let handle = r#"(local $i i32) (local $later i64)
+        (local.set $later (i64.add (local.get $time) (i64.const 3600000000000)))
+        (if (i32.eq (local.get $what) (i32.const 0)) (then (loop $next
+            (call $key (i32.add (i32.const 97) (i32.shr_u (local.get $i) (i32.const 6)))
+                (i32.and (local.get $i) (i32.const 63)))
+            (call $ask (select (local.get $time) (local.get $later) (i32.lt_u (local.get $i) (i32.const 2))))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $i) (i32.const 252))))))
+        (if (i32.eq (local.get $what) (i32.const 1)) (then
+            (loop $next
+                (call $key (i32.add (i32.const 65) (i32.wrap_i64 (local.get $step))) (local.get $i))
+                (call $ask (local.get $later))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br_if $next (i32.lt_u (local.get $i) (i32.const 3))))
+            (call $key (i32.add (i32.const 63) (i32.wrap_i64 (local.get $step))) (i32.const 0))
+            (call $cancel (i32.const 100) (i32.const 2) (i32.const 500))))
+        (if (i32.eq (local.get $what) (i32.const 8)) (then
+            (call $key (i32.const 122) (i32.wrap_i64 (i64.and (local.get $seq) (i64.const 63))))
+            (call $ask (local.get $later))))"#;
+    component(top, handle).unwrap()
+}
+
 fn bots() -> Vec<(&'static str, Vec<u8>, Value, Vec<&'static str>)> {
     let prune = json!({ "keep_last": 2, "tiers": ["nvme", "object"], "wait_for_copy": false });
     let kinds = EventKind::TRIGGERS.to_vec();
     vec![
         ("replicate", built("replicate"), json!({ "jitter_seconds": 0.0 }), kinds.clone()),
         ("prune", built("prune"), prune, kinds.clone()),
-        ("gambler", gambler(), json!({}), kinds),
+        ("gambler", gambler(), json!({}), kinds.clone()),
+        ("hoarder", hoarder(), json!({}), kinds),
     ]
 }
 
@@ -80,7 +118,26 @@ fn all() -> Grants {
         pin: all,
         targets: ["default".parse().unwrap()].into(),
         tiers: tidegate_core::Tier::ALL.into_iter().collect(),
+        effects_per_event: Some(256),
         ..Grants::default()
+    }
+}
+
+/// Until nothing is left to do, and nobody is to be woken now.
+async fn settled(fixture: &Fixture) {
+    let head = || *fixture.store.index().head().borrow();
+    loop {
+        let before = head();
+        idle(fixture).await;
+        let mut due = false;
+        // By time, as `wakes.rs` writes them.
+        let now = [b"t", SystemClock::default().now().0.to_be_bytes().as_slice()].concat();
+        let range = (Bound::Included(b"t".as_slice()), Bound::Excluded(now.as_slice()));
+        fixture.store.index().view().scan(Space::Wakes, range, false, |_, _| Ok({ due = true; false })).unwrap();
+        if !due && head() == before {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
@@ -118,7 +175,7 @@ async fn lived(deeds: Vec<Deed>, calm: bool) -> (Fixture, Vec<Vec<Decision>>) {
         let spec = BotSpec { plugin, settings, grants: all(), triggers, mode };
         fixture.host.install(name.parse().unwrap(), spec, Change::default()).await.unwrap();
     }
-    let (mut live, mut last) = (vec![Vec::new(); 3], 0);
+    let (mut live, mut last) = (vec![Vec::new(); bots().len()], 0);
     for deed in deeds {
         match deed {
             Deed::Commit(ranks) => {
@@ -136,7 +193,7 @@ async fn lived(deeds: Vec<Deed>, calm: bool) -> (Fixture, Vec<Vec<Decision>>) {
             }
             Deed::Wait => idle(&fixture).await,
             Deed::Restart => {
-                idle(&fixture).await;
+                settled(&fixture).await;
                 live.iter_mut().zip(decided(&fixture).await).for_each(|(all, more)| all.extend(more));
                 fixture = fixture.restart(|_| ()).await;
             }
@@ -145,7 +202,7 @@ async fn lived(deeds: Vec<Deed>, calm: bool) -> (Fixture, Vec<Vec<Decision>>) {
             idle(&fixture).await;
         }
     }
-    idle(&fixture).await;
+    settled(&fixture).await;
     live.iter_mut().zip(decided(&fixture).await).for_each(|(all, more)| all.extend(more));
     (fixture, live)
 }
@@ -188,6 +245,27 @@ async fn here_and_from_the_facts(deeds: Vec<Deed>) -> Result<(), TestCaseError> 
         prop_assert_eq!(counts(&here), counts(&there), "{}", name);
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_free_from_the_event_of_its_wake_on_in_a_replay_too() {
+    let fixture = Fixture::new().await;
+    let plugin = fixture.host.add_plugin(hoarder().into()).await.unwrap().digest;
+    let triggers = Triggers { events: ["shard-committed".to_owned()].into(), runs: vec![] };
+    let mode = Mode::Canary { percent: 100 };
+    let spec = BotSpec { plugin, settings: json!({}), grants: all(), triggers, mode };
+    let name: tidegate_core::BotName = "hoarder".parse().unwrap();
+    fixture.host.install(name.clone(), spec.clone(), Change::default()).await.unwrap();
+    fixture.event(|event| event.kind.name() == "bot-woken").await;
+    for step in 1..=4 {
+        fixture.commit(step, 0, 1, &[("a", b"x")]).await;
+    }
+    fixture.caught_up("hoarder").await;
+    let live = fixture.host.decisions(&name).unwrap();
+    let wakes = live.iter().flat_map(|it| &it.wakes).filter(|(key, at)| key.len() == 2 && at.is_some()).count();
+    assert!((253..252 + 3 * 4 + DUE_AT_ONCE).contains(&wakes), "some was refused: {wakes}");
+    let replayed = fixture.host.try_out(name, spec, 0, 1000).await.unwrap();
+    assert_eq!(live, replayed.decisions);
 }
 
 proptest! {

@@ -17,6 +17,7 @@ fn show(health: HealthInfo) -> Health {
         host: health.host.into(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: health.ready,
+        degraded: health.degraded,
         checks: checks.map(|it| Readiness { name: it.name.to_owned(), ok: it.ok, detail: it.detail }).collect(),
         journal: health.journal,
         tier_free: health.tier_free,
@@ -34,10 +35,11 @@ async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Whether the host can take saves: 200, or 503 with the checks that fail.
+/// Whether the host can take saves: 200, or 503 with the checks that fail. An object store that is away and bots that
+/// stand still stop no trainer: the answer is 200, with `degraded` and the checks that say so.
 #[utoipa::path(get, operation_id = "health_ready", path = "/readyz", tag = "health",
     responses((status = 200, body = Health, description = "The host"),
-        (status = 503, body = Health, description = "Some check fails")))]
+        (status = 503, body = Health, description = "Some check fails that saves need")))]
 async fn ready(State(app): State<App>) -> (StatusCode, Answer<Health>) {
     let health = show(app.host.health().await);
     (if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Answer(health))

@@ -13,7 +13,7 @@ pub enum Space {
     Jobs,
     /// Bot name → installed bot.
     Bots,
-    /// (bot name, 0, key) → the bot's bytes.
+    /// What bots keep; the engine has the keys (`bots/state.rs`).
     State,
     /// Other small things by name.
     Meta,

@@ -21,7 +21,7 @@ pub(crate) fn file(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
 /// The directory of a crate, as an absolute path.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub(crate) fn directory(path: &Path) -> Result<std::path::PathBuf, Failure> {
     path.canonicalize().map_err(|why| Failure::Usage(unreadable(path, &why.to_string())))
 }

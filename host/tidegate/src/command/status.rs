@@ -34,7 +34,11 @@ async fn runs(client: &Client) -> Result<Vec<Run>, Failure> {
 }
 
 fn text(health: &Health, runs: &[Run], bots: &[Bot]) -> String {
-    let state = if health.ready { "ready" } else { "NOT READY" };
+    let state = match (health.ready, health.degraded) {
+        (false, _) => "NOT READY",
+        (true, true) => "ready, degraded",
+        (true, false) => "ready",
+    };
     let mut text = format!(
         "host {} {state}, version {}\n\
          tier    {} free of {}\n\

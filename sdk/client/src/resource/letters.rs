@@ -23,7 +23,7 @@ impl Client {
     /// Has a parked event handed to the bot again.
     ///
     /// # Errors
-    /// `TG0034` when it is not parked.
+    /// `TG0034` when it is not parked, `TG0040` when the bot stands at it.
     pub async fn replay_letter(&self, bot: &str, event: u64) -> Result<Letter, Error> {
         self.ask(Call::post(&["v1", "bots", bot, "letters", &event.to_string(), "replay"])).await
     }
@@ -31,7 +31,7 @@ impl Client {
     /// Throws a parked event away.
     ///
     /// # Errors
-    /// `TG0034` when it is not parked.
+    /// `TG0034` when it is not parked, `TG0040` when the bot stands at it.
     pub async fn drop_letter(&self, bot: &str, event: u64) -> Result<(), Error> {
         self.tell(Call::new(Method::DELETE, &["v1", "bots", bot, "letters", &event.to_string()])).await
     }
