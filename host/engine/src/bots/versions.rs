@@ -28,8 +28,10 @@ pub struct Promotion {
 fn lost(about: &About, before: &Grants, now: &Grants) -> Vec<String> {
     let wanted = about.manifest.iter().flat_map(|it| &it.wants);
     let gone = wanted.filter(|(want, _)| before.give(**want) && !now.give(**want));
-    gone.map(|(want, it)| format!("it wants `{want}` ({}), which the version before it was granted and it is not", it.why))
-        .collect()
+    gone.map(|(want, it)| {
+        format!("it wants `{want}` ({}), which the version before it was granted and it is not", it.why)
+    })
+    .collect()
 }
 
 impl Host {

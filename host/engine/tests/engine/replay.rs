@@ -133,7 +133,17 @@ async fn settled(fixture: &Fixture) {
         // By time, as `wakes.rs` writes them.
         let now = [b"t", SystemClock::default().now().0.to_be_bytes().as_slice()].concat();
         let range = (Bound::Included(b"t".as_slice()), Bound::Excluded(now.as_slice()));
-        fixture.store.index().view().scan(Space::Wakes, range, false, |_, _| Ok({ due = true; false })).unwrap();
+        fixture
+            .store
+            .index()
+            .view()
+            .scan(Space::Wakes, range, false, |_, _| {
+                Ok({
+                    due = true;
+                    false
+                })
+            })
+            .unwrap();
         if !due && head() == before {
             return;
         }
