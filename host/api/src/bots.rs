@@ -136,6 +136,8 @@ pub struct Decision {
     pub kind: String,
     /// What was asked for, in order.
     pub asked: Vec<Asked>,
+    /// Effects of its own that it called off, in order.
+    pub cancels: Vec<CalledOff>,
     /// Keys under which it asked to be woken.
     pub wakes: Vec<Wake>,
     /// Why the handler failed, if it did: then nothing of this counts.
@@ -153,6 +155,17 @@ pub struct Asked {
     pub accepted: bool,
     /// The effect's id, or why it was refused.
     pub answer: String,
+}
+
+/// An effect that was called off, and the host's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CalledOff {
+    /// The effect's id.
+    pub effect: String,
+    /// Why it was called off.
+    pub reason: String,
+    /// Why that was refused, if it was.
+    pub refused: Option<String>,
 }
 
 /// A time to be woken at.

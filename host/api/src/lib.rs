@@ -11,8 +11,8 @@ mod restores;
 mod saves;
 
 pub use bots::{
-    Amount, Asked, Bot, BotSpec, Candidate, Decision, Difference, Ledger, Letter, Plugin, Previous, Promote, Promoted,
-    Trial, TrialRequest, Wake,
+    Amount, Asked, Bot, BotSpec, CalledOff, Candidate, Decision, Difference, Ledger, Letter, Plugin, Previous, Promote,
+    Promoted, Trial, TrialRequest, Wake,
 };
 pub use checkpoints::{Checkpoint, Pin, PinRequest, PruneAnswer, PruneRequest, Run, Shard, Tier};
 pub use events::Event;

@@ -1,5 +1,7 @@
 //! What a bot decided about an event, as data: the same for a dry run, a shadow and a comparison of two versions.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Effect, EffectId, Refusal, Seq, Timestamp, Why};
@@ -13,6 +15,17 @@ pub struct Asked {
     pub answer: Result<EffectId, Refusal>,
 }
 
+/// An effect of the bot's own that was to be called off, and the host's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CalledOff {
+    /// Which.
+    pub effect: EffectId,
+    /// Why.
+    pub reason: String,
+    /// Why not, if so.
+    pub answer: Result<(), Refusal>,
+}
+
 /// One event through a bot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
@@ -24,6 +37,9 @@ pub struct Decision {
     pub kind: String,
     /// What was asked, in order.
     pub asked: Vec<Asked>,
+    /// What was to be called off, in order.
+    #[serde(default)]
+    pub cancels: Vec<CalledOff>,
     /// Keys under which it asked to be woken, and when; none where it took that back.
     pub wakes: Vec<(String, Option<Timestamp>)>,
     /// Why the handler failed, if it did: then nothing of this counts.
@@ -35,11 +51,12 @@ pub struct Decision {
 impl Decision {
     /// Whether nothing came of the event.
     pub fn is_empty(&self) -> bool {
-        self.asked.is_empty() && self.wakes.is_empty() && self.fault.is_none() && self.log.is_empty()
+        let asked = !self.asked.is_empty() || !self.cancels.is_empty() || !self.wakes.is_empty();
+        !asked && self.fault.is_none() && self.log.is_empty()
     }
 
-    /// Whether two versions of a bot want the same: the same effects in any order, whatever their reasons, and the same
-    /// wakes; or both fail. An effect that is unnecessary, because it is being done already, is as good as accepted.
+    /// Whether two versions of a bot want the same: the same effects in any order, whatever their reasons, the same ones
+    /// called off, and the same wakes; or both fail. An effect that is unnecessary, because it is being done already, is as good as accepted.
     pub fn agrees(&self, other: &Self) -> bool {
         if self.fault.is_some() || other.fault.is_some() {
             return self.fault.is_some() == other.fault.is_some();
@@ -61,7 +78,11 @@ impl Decision {
             wakes.sort();
             wakes
         };
-        wanted(self) == wanted(other) && woken(self) == woken(other)
+        let called_off = |it: &Self| {
+            let accepted = it.cancels.iter().filter(|cancel| cancel.answer.is_ok());
+            accepted.map(|cancel| cancel.effect.clone()).collect::<BTreeSet<_>>()
+        };
+        wanted(self) == wanted(other) && called_off(self) == called_off(other) && woken(self) == woken(other)
     }
 }
 
@@ -84,6 +105,10 @@ mod tests {
         assert!(!one.agrees(&with(vec![asked(1, "a", Ok(1))])));
         let woken = Decision { wakes: vec![("k".into(), Some(Timestamp(1)))], ..one.clone() };
         assert!(!one.agrees(&woken));
+        let cancels = vec![CalledOff { effect: EffectId::of_operator(3), reason: "x".into(), answer: Ok(()) }];
+        let calls_off = Decision { cancels, ..one.clone() };
+        assert!(!one.agrees(&calls_off) && calls_off.agrees(&calls_off));
+        assert!(!Decision { asked: vec![], ..calls_off }.is_empty());
         let failed = Decision { fault: Some("trap".into()), ..one.clone() };
         assert!(!one.agrees(&failed) && failed.agrees(&failed));
     }

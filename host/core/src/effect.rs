@@ -121,6 +121,10 @@ pub enum Verb {
     Pin,
     /// See [`EffectKind::Unpin`].
     Unpin,
+    /// To call an effect off.
+    Cancel,
+    /// To ask for a time to be woken at, or take it back.
+    Wake,
 }
 
 impl Effect {

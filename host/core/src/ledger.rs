@@ -11,7 +11,7 @@ use crate::{Effect, Refusal, Verb, Why};
 pub struct Amount {
     /// How many.
     pub count: u64,
-    /// Bytes of the checkpoints concerned: shipped for copies, freed for prunes; 0 for pins.
+    /// Bytes of the checkpoints concerned: shipped for copies, freed for prunes; 0 for all others.
     pub bytes: u64,
 }
 
@@ -40,14 +40,19 @@ pub struct Ledger {
     pub effects: BTreeMap<Verb, Amount>,
     /// Effects that were only recorded: see [`crate::Mode`].
     pub shadowed: u64,
-    /// Effects that were refused, by the class of the refusal.
+    /// Calls that were refused, those that only read too, by the class of the refusal.
     pub refused: BTreeMap<Why, u64>,
 }
 
 impl Ledger {
     /// Takes in an effect that is carried out.
     pub fn accept(&mut self, effect: &Effect, bytes: u64) {
-        let amount = self.effects.entry(effect.kind.verb()).or_default();
+        self.count(effect.kind.verb(), bytes);
+    }
+
+    /// Takes in something that is carried out, by what it is.
+    pub fn count(&mut self, verb: Verb, bytes: u64) {
+        let amount = self.effects.entry(verb).or_default();
         amount.count += 1;
         amount.bytes = amount.bytes.saturating_add(bytes);
     }

@@ -42,7 +42,7 @@ pub mod retry;
 pub use checkpoint::{Checkpoint, Copy, Pin, Shard, Tier};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::Code;
-pub use decision::{Asked, Decision};
+pub use decision::{Asked, CalledOff, Decision};
 pub use digest::{Digest, DigestError, FileHasher};
 pub use effect::{Effect, EffectId, EffectKind, Verb};
 pub use event::{Event, EventKind, Seq};

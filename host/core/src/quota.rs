@@ -18,6 +18,12 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// The time from which on nothing that was used is forgotten: an event that is handled long after its own time is
+    /// counted there.
+    pub fn latest(&self) -> Timestamp {
+        Timestamp(self.minute.saturating_mul(MINUTE).max(self.day.saturating_mul(DAY)))
+    }
+
     /// Takes one more effect at `now`.
     ///
     /// # Errors
@@ -63,5 +69,6 @@ mod tests {
         assert!(spent.ship(Timestamp(5), 6, &grants).is_ok() && spent.ship(Timestamp(5), 5, &grants).is_err());
         assert!(spent.ship(Timestamp(5), 4, &grants).is_ok(), "what was refused is not counted");
         assert!(spent.ship(Timestamp(DAY), 10, &grants).is_ok());
+        assert!(spent.ship(spent.latest(), 1, &grants).is_err(), "nothing is forgotten");
     }
 }

@@ -4,8 +4,8 @@
 use std::{any::Any, collections::BTreeSet, sync::Arc};
 
 use tidegate_core::{
-    Asked, BotName, Checkpoint, Effect, EffectId, EffectKind, Event, Grants, Job, JobState, Mode, RandomStream,
-    Refusal, RunName, Step, Tier, Timestamp, Verdict, Why, limits,
+    Asked, BotName, CalledOff, Checkpoint, Effect, EffectId, EffectKind, Event, Grants, Job, JobState, Mode,
+    RandomStream, Refusal, RunName, Spent, Step, Tier, Timestamp, Verb, Verdict, Why, limits,
 };
 use tidegate_sandbox::{Calls, Deadline, MetricChange};
 use tidegate_store::{Space, View};
@@ -45,8 +45,12 @@ pub(super) struct EventCalls {
     pub(super) own: Delta,
     /// What it asked, where somebody wants to see it.
     pub(super) asked: Option<Vec<Asked>>,
-    /// Bytes of texts in that.
+    /// What it called off, where somebody wants to see it.
+    pub(super) called_off: Vec<CalledOff>,
+    /// Bytes of texts in these.
     recorded: usize,
+    /// The event was parked, and comes long after its time: what was used since is not forgotten.
+    pub(super) parked: bool,
     /// Log lines that are kept.
     pub(super) lines: usize,
     deadline: Deadline,
@@ -71,8 +75,43 @@ impl EventCalls {
         group: Delta,
     ) -> Self {
         let (own, deadline) = (Delta::default(), Deadline::never());
-        let (asked, random, waking) = (None, None, None);
-        Self { host, who, view, event, ground, group, own, asked, recorded: 0, lines: 64, deadline, random, waking }
+        let (asked, called_off, random, waking) = (None, Vec::new(), None, None);
+        let (recorded, parked, lines) = (0, false, 64);
+        Self {
+            host,
+            who,
+            view,
+            event,
+            ground,
+            group,
+            own,
+            asked,
+            called_off,
+            recorded,
+            parked,
+            lines,
+            deadline,
+            random,
+            waking,
+        }
+    }
+
+    /// Counts a call that is refused.
+    fn told<T>(&mut self, answer: Result<T, Refusal>) -> Result<T, Refusal> {
+        if let Err(refusal) = &answer {
+            self.own.ledger.refuse(refusal);
+        }
+        answer
+    }
+
+    /// Whether one more thing with so many bytes of text may be recorded.
+    fn records(&mut self, bytes: usize) -> bool {
+        let Some(asked) = &self.asked else { return false };
+        if asked.len() + self.called_off.len() >= RECORDED {
+            return false;
+        }
+        self.recorded += bytes;
+        self.recorded <= RECORDED_BYTES
     }
 
     fn check_read(&self, run: &RunName) -> Result<(), Refusal> {
@@ -134,8 +173,21 @@ impl EventCalls {
             return Err(Refusal::new(Why::OverQuota, format!("the state would have {bytes} bytes of {most}")));
         }
         self.own.grown = grown;
+        // What never was there needs no note that it is gone: a handler may name any number of keys.
+        if value.is_none() && !self.was_written(key)? {
+            self.own.state.remove(key);
+            return Ok(());
+        }
         self.own.state.insert(key.to_owned(), value);
         Ok(())
+    }
+
+    /// Whether a key had a value before this event.
+    fn was_written(&self, key: &str) -> Result<bool, Refusal> {
+        match self.group.state.get(key) {
+            Some(written) => Ok(written.is_some()),
+            None => self.ground.state(&self.view, &self.who.name, key).map(|it| it.is_some()).map_err(unavailable),
+        }
     }
 
     /// Takes one more effect from the event's and the minute's.
@@ -144,10 +196,19 @@ impl EventCalls {
         if self.own.asked() >= most as usize {
             return Err(Refusal::new(Why::OverQuota, format!("an event may have {most} effects")));
         }
-        let mut spent = self.own.spent.or(self.group.spent).unwrap_or(self.ground.spent);
-        spent.effect(self.event.time, &self.who.grants)?;
+        let mut spent = self.spent();
+        spent.effect(self.counted_at(spent), &self.who.grants)?;
         self.own.spent = Some(spent);
         Ok(())
+    }
+
+    fn spent(&self) -> Spent {
+        self.own.spent.or(self.group.spent).unwrap_or(self.ground.spent)
+    }
+
+    /// The minute and the day that this event's effects are taken from.
+    fn counted_at(&self, spent: Spent) -> Timestamp {
+        if self.parked { self.event.time.max(spent.latest()) } else { self.event.time }
     }
 
     /// Whether this handler has asked for the same already.
@@ -177,9 +238,10 @@ impl EventCalls {
         let bytes = self.bytes_of(effect)?;
         let before = self.own.spent;
         self.spend_effect()?;
+        let at = self.counted_at(self.spent());
         if matches!(effect.kind, EffectKind::Replicate { .. })
             && let Some(spent) = &mut self.own.spent
-            && let Err(refusal) = spent.ship(self.event.time, bytes, &self.who.grants)
+            && let Err(refusal) = spent.ship(at, bytes, &self.who.grants)
         {
             self.own.spent = before;
             return Err(refusal);
@@ -210,6 +272,32 @@ impl EventCalls {
         };
         let called_off = self.group.cancels.iter().chain(&self.own.cancels).any(|(id, ..)| id == effect);
         Ok(found.map(|(state, run)| (if called_off && !state.ended() { JobState::Cancelled } else { state }, run)))
+    }
+
+    /// Whether a job may be called off; then, whether that is carried out.
+    fn judge_cancel(&mut self, effect: &EffectId) -> Result<bool, Refusal> {
+        let real = match self.job(effect)? {
+            None => return Err(Refusal::new(Why::NotFound, format!("this bot has no job {effect}"))),
+            Some((state, _)) if state.ended() => {
+                return Err(Refusal::new(Why::Unnecessary, format!("job {effect} has ended")));
+            }
+            Some((_, run)) => self.who.mode.carries_out(&self.who.name, &run),
+        };
+        self.spend_effect()?;
+        if real {
+            self.own.ledger.count(Verb::Cancel, 0);
+        } else {
+            self.own.ledger.shadowed += 1;
+        }
+        Ok(real)
+    }
+
+    fn judge_wake(&mut self, key: &str) -> Result<(), Refusal> {
+        let keys = self.waking()?;
+        if keys.len() >= limits::WAKES && !keys.contains(key) {
+            return Err(Refusal::new(Why::OverQuota, format!("a bot is woken under at most {} keys", limits::WAKES)));
+        }
+        self.spend_effect()
     }
 
     /// Bytes that an effect moves or frees, as far as is known.
@@ -256,7 +344,8 @@ impl Calls for EventCalls {
         before: Option<Step>,
         limit: u32,
     ) -> Result<(Vec<Checkpoint>, Option<Step>), Refusal> {
-        self.check_read(&run)?;
+        let answer = self.check_read(&run);
+        self.told(answer)?;
         let (mut items, mut next) = (Vec::new(), None);
         let (limit, event, deadline) = (limit as usize, self.event.seq, self.deadline.clone());
         let read = self.view.checkpoints_since(&run, before, event, |checkpoint| {
@@ -275,14 +364,16 @@ impl Calls for EventCalls {
     }
 
     fn get(&mut self, run: RunName, step: Step) -> Result<Option<Checkpoint>, Refusal> {
-        self.check_read(&run)?;
+        let answer = self.check_read(&run);
+        self.told(answer)?;
         let found = self.view.checkpoint(&run, step).map_err(unavailable)?;
         Ok(found.and_then(|checkpoint| checkpoint.as_of(self.event.seq)))
     }
 
     fn plan_prune(&mut self, run: RunName, steps: Vec<Step>, tier: Tier) -> Result<Vec<Verdict>, Refusal> {
         let kind = EffectKind::Prune { tier };
-        self.who.grants.allow(&run, &kind)?;
+        let answer = self.who.grants.allow(&run, &kind);
+        self.told(answer)?;
         let mut verdicts = Vec::new();
         for step in steps {
             self.check_time()?;
@@ -302,15 +393,12 @@ impl Calls for EventCalls {
 
     fn effect(&mut self, effect: Effect) -> Result<EffectId, Refusal> {
         let answer = self.judge(&effect);
-        if let Err(refusal) = &answer {
-            self.own.ledger.refuse(refusal);
-        }
-        if let Some(asked) = self.asked.as_mut().filter(|asked| asked.len() < RECORDED) {
-            let said = answer.as_ref().err().map_or(0, |refusal| refusal.message.len());
-            self.recorded += effect.reason.len() + effect.run.as_str().len() + said;
-            if self.recorded <= RECORDED_BYTES {
-                asked.push(Asked { effect, answer: answer.clone() });
-            }
+        let answer = self.told(answer);
+        let said = answer.as_ref().err().map_or(0, |refusal| refusal.message.len());
+        if self.records(effect.reason.len() + effect.run.as_str().len() + said)
+            && let Some(asked) = &mut self.asked
+        {
+            asked.push(Asked { effect, answer: answer.clone() });
         }
         answer
     }
@@ -320,18 +408,14 @@ impl Calls for EventCalls {
     }
 
     fn cancel(&mut self, effect: EffectId, reason: String) -> Result<(), Refusal> {
-        let real = match self.job(&effect)? {
-            None => return Err(Refusal::new(Why::NotFound, format!("this bot has no job {effect}"))),
-            Some((state, _)) if state.ended() => {
-                return Err(Refusal::new(Why::Unnecessary, format!("job {effect} has ended")));
-            }
-            Some((_, run)) => self.who.mode.carries_out(&self.who.name, &run),
-        };
-        self.spend_effect()?;
-        if !real {
-            self.own.ledger.shadowed += 1;
+        let answer = self.judge_cancel(&effect);
+        let answer = self.told(answer);
+        let said = answer.as_ref().err().map_or(0, |refusal| refusal.message.len());
+        if self.records(reason.len() + effect.as_str().len() + said) {
+            let answer = answer.as_ref().map(|_| ()).map_err(Refusal::clone);
+            self.called_off.push(CalledOff { effect: effect.clone(), reason: reason.clone(), answer });
         }
-        self.own.cancels.push((effect, reason, real));
+        self.own.cancels.push((effect, reason, answer?));
         Ok(())
     }
 
@@ -340,11 +424,13 @@ impl Calls for EventCalls {
     }
 
     fn state_set(&mut self, key: &str, value: Vec<u8>) -> Result<(), Refusal> {
-        self.write_state(key, Some(value))
+        let answer = self.write_state(key, Some(value));
+        self.told(answer)
     }
 
     fn state_delete(&mut self, key: &str) -> Result<(), Refusal> {
-        self.write_state(key, None)
+        let answer = self.write_state(key, None);
+        self.told(answer)
     }
 
     fn state_keys(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Refusal> {
@@ -366,18 +452,18 @@ impl Calls for EventCalls {
     }
 
     fn wake_at(&mut self, time: Timestamp, key: &str, reason: String) -> Result<(), Refusal> {
-        let keys = self.waking()?;
-        if keys.len() >= limits::WAKES && !keys.contains(key) {
-            return Err(Refusal::new(Why::OverQuota, format!("a bot is woken under at most {} keys", limits::WAKES)));
-        }
-        self.spend_effect()?;
+        let answer = self.judge_wake(key);
+        self.told(answer)?;
+        self.own.ledger.count(Verb::Wake, 0);
         self.waking()?.insert(key.to_owned());
         self.own.wakes.insert(key.to_owned(), Some(Wake::at(time, reason)));
         Ok(())
     }
 
     fn cancel_wake(&mut self, key: &str) -> Result<(), Refusal> {
-        self.spend_effect()?;
+        let answer = self.spend_effect();
+        self.told(answer)?;
+        self.own.ledger.count(Verb::Wake, 0);
         self.own.wakes.insert(key.to_owned(), None);
         if let Some(keys) = &mut self.waking {
             keys.remove(key);
@@ -396,7 +482,7 @@ impl Calls for EventCalls {
         known.extend(self.group.metrics.clone());
         if !self.own.metric_fits(name, &known) {
             let said = format!("a bot has at most {} metrics", limits::BOT_METRICS);
-            return Err(Refusal::new(Why::OverQuota, said));
+            return self.told(Err(Refusal::new(Why::OverQuota, said)));
         }
         let before = self.own.metrics.get(name).or_else(|| known.get(name)).copied().unwrap_or_default();
         let value = match change {

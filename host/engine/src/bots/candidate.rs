@@ -96,9 +96,8 @@ pub(super) struct Candidate {
 struct AtWork {
     /// None when it is not tried any more.
     handler: Option<Handler>,
+    /// Its state and counts so far; its effects go nowhere.
     ground: Arc<Ground>,
-    /// Its state as far as it has changed; its effects go nowhere.
-    overlay: Delta,
     /// The last event that it was given.
     through: Seq,
 }
@@ -132,15 +131,14 @@ impl Candidate {
     /// Lets it decide about an event, after the version at work has; `now` is what that one decided.
     pub(super) fn compare(&self, host: &Host, view: &Arc<View>, event: &Event, now: Decision) {
         let mut at_work = self.at_work();
-        let AtWork { handler, ground, overlay, through } = &mut *at_work;
+        let AtWork { handler, ground, through } = &mut *at_work;
         let Some(able) = handler else { return };
         *through = event.seq;
-        let how = How { record: true, lines: 64 };
-        let stop = match able.evaluate(host, view, ground, event, std::mem::take(overlay), how) {
-            Ok(mut evaluated) => {
-                evaluated.group.do_nothing();
-                *overlay = evaluated.group;
-                self.take_in(overlay.ledger.clone(), now, evaluated.decision)
+        let how = How { record: true, lines: 64, parked: false };
+        let stop = match able.evaluate(host, view, ground, event, Delta::default(), how) {
+            Ok(evaluated) => {
+                let cost = Ground::go_on(ground, evaluated.group);
+                self.take_in(&cost, now, evaluated.decision)
             }
             Err(error) => {
                 self.published().stopped = Some(error.to_string());
@@ -148,14 +146,14 @@ impl Candidate {
             }
         };
         if stop {
-            (*handler, *overlay) = (None, Delta::default());
+            (*handler, *ground) = Default::default();
         }
     }
 
     /// Counts a decision. True if there is to be no other.
-    fn take_in(&self, ledger: Ledger, now: Decision, candidate: Decision) -> bool {
+    fn take_in(&self, cost: &Ledger, now: Decision, candidate: Decision) -> bool {
         let mut published = self.published();
-        published.ledger = ledger;
+        published.ledger.add(cost);
         let agrees = now.agrees(&candidate);
         match &candidate.fault {
             Some(fault) => published.fail(candidate.event, fault),
@@ -208,7 +206,7 @@ mod tests {
     #[test]
     fn failures_are_counted_apart_and_their_text_is_bounded() {
         let candidate = candidate();
-        let decide = |decision| candidate.take_in(Ledger::default(), Decision::default(), decision);
+        let decide = |decision| candidate.take_in(&Ledger::default(), Decision::default(), decision);
         assert!(!decide(Decision::default()) && candidate.comparison().failure().is_none());
         assert!(!decide(failed(7, "é".repeat(9000))));
         let comparison = candidate.comparison();

@@ -53,13 +53,6 @@ impl Delta {
         self.ledger.add(&later.ledger);
     }
 
-    /// Forgets what is to be done with the group: of one that is only tried it goes nowhere.
-    pub(super) fn do_nothing(&mut self) {
-        self.effects.clear();
-        self.cancels.clear();
-        self.came.clear();
-    }
-
     /// How many effects of one event there are: of every kind that counts.
     pub(super) fn asked(&self) -> usize {
         self.effects.len() + self.cancels.len() + self.wakes.len()

@@ -142,7 +142,8 @@ fn take(host: &Host, bot: &Arc<Running>, view: &Arc<View>, event: &Event, group:
     let (name, version) = (&bot.record.name, &bot.record.version);
     let concerned = version.triggers.wakes(name, &version.grants, event);
     let compared = bot.candidate.as_ref().filter(|candidate| candidate.wakes(name, event));
-    let mut decision = Decision { event: event.seq, time: event.time, ..Decision::default() };
+    let kind = event.kind.name().to_owned();
+    let mut decision = Decision { event: event.seq, time: event.time, kind, ..Decision::default() };
     if concerned {
         match handle(host, bot, view, event, group, compared.is_some())? {
             Ok(decided) => decision = decided,
@@ -174,7 +175,7 @@ fn handle(
         (live.ground.clone(), live.bucket.room(host.0.clock.monotonic()).min(LINES))
     };
     let recorded = bot.record.version.mode != Mode::Enforce;
-    let how = How { record: wanted || recorded, lines };
+    let how = How { record: wanted || recorded, lines, parked: group.letter.is_some() };
     let before = std::mem::take(&mut group.delta);
     let dropped = before.ledger.log_dropped;
     let evaluated = bot.handler.evaluate(host, view, &ground, event, before, how)?;

@@ -28,6 +28,8 @@ pub(super) struct How {
     pub(super) record: bool,
     /// Log lines that are kept.
     pub(super) lines: usize,
+    /// Whether the event was parked: it then comes after later ones.
+    pub(super) parked: bool,
 }
 
 /// What came of it.
@@ -58,17 +60,18 @@ impl Handler {
         let group = self.arrive(view, ground, event, group)?;
         let mut calls = EventCalls::new(host, who, view.clone(), event.clone(), ground.clone(), group);
         calls.asked = how.record.then(Vec::new);
-        calls.lines = how.lines;
+        (calls.lines, calls.parked) = (how.lines, how.parked);
         let handled = self.plugin.handle(Box::new(calls), event, &self.settings);
         let returned = handled.calls.into_any().downcast::<EventCalls>();
         let calls = *returned.map_err(|_| Error::new(Code::Internal, "the sandbox returned other calls"))?;
-        let EventCalls { mut group, mut own, asked, .. } = calls;
+        let EventCalls { mut group, mut own, asked, called_off, .. } = calls;
         account(&mut own, &handled.usage, &handled.logs);
         let mut decision = Decision {
             event: event.seq,
             time: event.time,
             kind: event.kind.name().to_owned(),
             asked: asked.unwrap_or_default(),
+            cancels: called_off,
             wakes: Vec::new(),
             fault: None,
             log: Vec::new(),

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tidegate_core::{BotName, Spent, Timestamp};
+use tidegate_core::{BotName, Ledger, Spent, Timestamp};
 use tidegate_store::{Result, View};
 
 use super::{
+    delta::Delta,
     record::Record,
     state::{self, Part},
     wakes,
@@ -25,7 +26,7 @@ pub(super) struct Ground {
 }
 
 /// What a version begins with that has nothing in the index.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Apart {
     /// Its state.
     pub(super) state: BTreeMap<String, Vec<u8>>,
@@ -44,6 +45,29 @@ impl Ground {
     pub(super) fn apart(apart: Apart) -> Self {
         let state_bytes = apart.state.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
         Self { state_bytes, apart: Some(Arc::new(apart)), ..Self::default() }
+    }
+
+    /// Takes in what an event decided that was only tried: what is to be done with it goes nowhere. So what is kept is the
+    /// state as it stands, however many events there were. Returns what the event cost.
+    pub(super) fn go_on(ground: &mut Arc<Self>, decided: Delta) -> Ledger {
+        let Self { state_bytes, metrics, spent, apart } = Arc::make_mut(ground);
+        let Apart { state, wakes } = Arc::make_mut(apart.get_or_insert_default());
+        for (key, value) in decided.state {
+            match value {
+                Some(value) => state.insert(key, value),
+                None => state.remove(&key),
+            };
+        }
+        for (key, wake) in decided.wakes {
+            match wake {
+                Some(wake) => wakes.insert(key, wake.due),
+                None => wakes.remove(&key),
+            };
+        }
+        *state_bytes = state_bytes.saturating_add_signed(decided.grown);
+        metrics.extend(decided.metrics);
+        *spent = decided.spent.unwrap_or(*spent);
+        decided.ledger
     }
 
     /// The keys that the bot has asked to be woken under, as of the events before the group.
@@ -91,5 +115,25 @@ impl Ground {
             keys.len() < limit && (fits(key) || after == Some(key))
         })?;
         Ok(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::wakes::Wake, *};
+
+    #[test]
+    fn what_is_only_tried_keeps_no_more_than_what_stands() {
+        let mut ground = Arc::new(Ground::apart(Apart::default()));
+        for event in 0..100 {
+            let (key, gone) = (format!("k{event}"), format!("k{}", event - 1));
+            let state = [(key.clone(), Some(vec![0; 8])), (gone.clone(), None)].into();
+            let wakes = [(key.clone(), Some(Wake::at(Timestamp(1), "x".into()))), (gone, None)].into();
+            let grown = if event == 0 { (key.len() + 8) as i64 } else { (event == 10).into() };
+            let cost = Ground::go_on(&mut ground, Delta { state, wakes, grown, ..Delta::default() });
+            assert_eq!(cost, Ledger::default());
+        }
+        let apart = ground.apart.as_ref().unwrap();
+        assert_eq!((apart.state.len(), apart.wakes.len(), ground.state_bytes), (1, 1, 3 + 8));
     }
 }

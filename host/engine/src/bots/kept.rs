@@ -78,10 +78,9 @@ impl Kept {
         keys.iter().try_for_each(|key| wakes::set(tx, bot, key, None))?;
         for key in &self.wakes {
             let Some(KeptWake { wake, came }) = tx.get(Space::Wakes, &wake_key(bot, key))? else { continue };
-            let comes_anyway = wake.due <= tx.now() && came.is_some_and(|event| event > cursor);
-            if !comes_anyway {
-                wakes::set(tx, bot, key, Some(&wake))?;
-            }
+            // One whose event is still before the cursor comes with that.
+            let fired = came.filter(|event| *event > cursor && wake.due <= tx.now());
+            wakes::set(tx, bot, key, Some(&Wake { fired, ..wake }))?;
         }
         Ok(())
     }
@@ -101,9 +100,8 @@ pub(super) fn keep_state(tx: &mut Tx<'_>, bot: &BotName, state: BTreeMap<String,
 pub(super) fn keep_wakes(tx: &mut Tx<'_>, bot: &BotName, keys: &[String]) -> Result<()> {
     for key in keys {
         if let Some(wake) = wakes::asked(tx, bot, key)? {
-            // One that is an event and was not handled yet would be handled by the other version alone.
-            let wake = Wake { fired: false, ..wake };
-            tx.put(Space::Wakes, &wake_key(bot, key), &KeptWake { wake, came: None })?;
+            let came = wake.fired;
+            tx.put(Space::Wakes, &wake_key(bot, key), &KeptWake { wake: Wake { fired: None, ..wake }, came })?;
         }
     }
     Ok(())
@@ -128,9 +126,10 @@ mod tests {
 
     use super::*;
 
-    /// What the bot is woken by once a version is put back that was to be woken under `a` at 100 and under `b` at 900; the
-    /// version in between has moved `b`, asked for `c`, and got `a` as event 5. It is 500 now.
-    fn put_back(cursor: Seq) -> Vec<(String, u64)> {
+    /// What the bot is woken by once a version is put back that was to be woken under `a` at 100 and under `b` at 900, and
+    /// which event that is; the version in between has moved `b`, asked for `c`, and got `a` as event 5, which may have been
+    /// there `before` it took over. It is 500 now.
+    fn put_back(before: bool, cursor: Seq) -> Vec<(String, u64, Option<Seq>)> {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(500)));
         let index = Index::open(dir.path(), "h".parse().unwrap(), clock).unwrap();
@@ -138,16 +137,26 @@ mod tests {
         let ask = |keys: &[(&str, Option<u64>)]| {
             for (key, due) in keys {
                 let (bot, key) = (bot.clone(), (*key).to_owned());
-                let wake = due.map(|due| Wake { due: Timestamp(due), reason: "why".into(), fired: false });
+                let wake = due.map(|due| Wake::at(Timestamp(due), "why".into()));
                 index.write(move |tx| wakes::set(tx, &bot, &key, wake.as_ref())).unwrap();
             }
         };
         ask(&[("a", Some(100)), ("b", Some(900))]);
+        if before {
+            let (name, wake) = (bot.clone(), Wake { fired: Some(5), ..Wake::at(Timestamp(100), "why".into()) });
+            index
+                .write(move |tx| {
+                    wakes::set(tx, &name, "a", None).and_then(|()| wakes::set(tx, &name, "a", Some(&wake)))
+                })
+                .unwrap();
+        }
         let (name, keys) = (bot.clone(), wakes::keys(&index.view(), &bot).unwrap());
         index.write(move |tx| keep_wakes(tx, &name, &keys)).unwrap();
         ask(&[("a", None), ("b", Some(700)), ("c", Some(800))]);
-        let name = bot.clone();
-        index.write(move |tx| came(tx, &name, "a", 5)).unwrap();
+        if !before {
+            let name = bot.clone();
+            index.write(move |tx| came(tx, &name, "a", 5)).unwrap();
+        }
         let (kept, keys) = (Kept::of(&index.view(), &bot).unwrap(), wakes::keys(&index.view(), &bot).unwrap());
         let (name, ask) = (bot.clone(), bot.clone());
         let back = move |tx: &mut Tx<'_>| {
@@ -159,16 +168,21 @@ mod tests {
         assert!(Kept::of(&index.view(), &bot).unwrap().wakes.is_empty());
         let keys = wakes::keys(&index.view(), &bot).unwrap();
         let read = move |tx: &mut Tx<'_>| {
-            let due = |key: &String| Ok((key.clone(), wakes::asked(tx, &ask, key)?.unwrap().due.0));
-            keys.iter().map(due).collect::<Result<Vec<_>>>()
+            let asked = |key: &String| {
+                let wake = wakes::asked(tx, &ask, key)?.unwrap();
+                Ok((key.clone(), wake.due.0, wake.fired))
+            };
+            keys.iter().map(asked).collect::<Result<Vec<_>>>()
         };
         index.write(read).unwrap()
     }
 
     #[test]
     fn a_wake_that_came_meanwhile_comes_again_unless_its_event_is_still_to_be_handled() {
-        let (a, b) = (("a".to_owned(), 100), ("b".to_owned(), 900));
-        assert_eq!(put_back(5), [a, b.clone()], "the version in between has handled it");
-        assert_eq!(put_back(4), [b], "the version that is put back will be given it");
+        let (a, b) = (|event| ("a".to_owned(), 100, event), ("b".to_owned(), 900, None));
+        for before in [false, true] {
+            assert_eq!(put_back(before, 5), [a(None), b.clone()], "the version in between has handled it");
+            assert_eq!(put_back(before, 4), [a(Some(5)), b.clone()], "the version that is put back will be given it");
+        }
     }
 }

@@ -34,6 +34,7 @@ pub use figures::BotFigures;
 pub(crate) use install::slowest_cursor;
 pub use install::{Change, PROBATION};
 pub use letters::Letter;
+pub(crate) use plugins::sweep;
 pub(crate) use registry::Bots;
 pub(crate) use swap::restart;
 pub use trial::Trial;

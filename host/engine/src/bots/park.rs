@@ -3,7 +3,7 @@
 use tidegate_core::{BotName, Code, EventKind, Seq};
 use tidegate_store::{Space, Tx};
 
-use super::{BotInfo, install::unknown, letters, letters::Letter, record::Record, wakes};
+use super::{BotInfo, Standing, install::unknown, letters, letters::Letter, record::Record, wakes};
 use crate::{Error, Host, Result, error::blocking};
 
 impl Host {
@@ -60,18 +60,14 @@ impl Host {
         self.bot(name).await
     }
 
-    /// The bots that handle no events, and how they come to stand still: `quarantined` at an event, or `stopped` since they
-    /// could not be put to work. And how many bots there are in all.
+    /// The bots that handle no events, with the word for how they stand, and how many bots there are in all.
     pub(crate) fn standing_still(&self) -> Result<(Vec<(BotName, &'static str)>, usize)> {
         let records: Vec<Record> = self.0.store.index().view().all(Space::Bots, usize::MAX)?;
         let (stopped, all) = (self.0.bots.stopped(), records.len());
-        let why = |record: &Record| match (&record.quarantined, stopped.contains_key(&record.name)) {
-            (_, true) => Some("stopped"),
-            (Some(_), _) => Some("quarantined"),
-            (None, false) => None,
-        };
-        let still = records.into_iter().filter_map(|record| why(&record).map(|why| (record.name, why))).collect();
-        Ok((still, all))
+        let standing = |record: &Record| Standing::of(record.quarantined.is_some(), stopped.contains_key(&record.name));
+        let still = records.into_iter().map(|record| (standing(&record), record.name));
+        let still = still.filter(|(standing, _)| *standing != Standing::Running);
+        Ok((still.map(|(standing, name)| (name, standing.name())).collect(), all))
     }
 
     /// The events that a bot could not handle, in their order.

@@ -35,6 +35,20 @@ pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     Error::new(Code::Internal, format!("could not {what} {}: {error}", path.display()))
 }
 
+/// Removes what uploads left that a crash cut short.
+///
+/// # Errors
+/// A directory that can't be changed.
+pub(crate) fn sweep(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(|e| failed("list", dir, &e))?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "tmp") {
+            fs::remove_file(&path).map_err(|e| failed("remove", &path, &e))?;
+        }
+    }
+    Ok(())
+}
+
 impl Host {
     /// Keeps a component, once it was checked that a bot could run it. Durable when this returns; the same component
     /// again is no error.
@@ -64,9 +78,11 @@ impl Host {
             let nth = host.0.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let temporary = to.with_extension(format!("{nth}.tmp"));
             let write = |file: &mut File| file.write_all(&component).and_then(|()| file.sync_all());
-            File::create(&temporary)
-                .and_then(|mut file| write(&mut file))
-                .map_err(|e| failed("write", &temporary, &e))?;
+            File::create(&temporary).and_then(|mut file| write(&mut file)).map_err(|e| {
+                // Room is what it may have lacked.
+                let _ = fs::remove_file(&temporary);
+                failed("write", &temporary, &e)
+            })?;
             fs::rename(&temporary, &to).map_err(|e| failed("rename", &temporary, &e))?;
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| failed("sync", dir, &e))?;
             Ok::<_, Error>(describe(digest, &component))

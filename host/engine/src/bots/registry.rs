@@ -1,11 +1,11 @@
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tidegate_core::{BotName, Decision, Digest, Ledger, Seq};
 use tidegate_sandbox::{LogLine, Plugin};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{PluginInfo, bucket::Bucket, candidate::Candidate, evaluate::Handler, ground::Ground, record::Record};
@@ -18,8 +18,6 @@ const DECISIONS: usize = 256;
 const COMPILED: usize = 64;
 /// As many as may run at once in the sandbox.
 const TURNS: usize = 64;
-/// Bots that wait to be put to work again; each is there once at most.
-const RESTARTS: usize = 1024;
 
 /// What is known of a bot since it was put to work. It is lost with the host; what matters is in the index.
 #[derive(Debug, Default)]
@@ -101,14 +99,14 @@ pub(crate) struct Bots {
     pub(super) trials: tokio::sync::Mutex<()>,
     /// Installing and removing go one after the other.
     pub(super) changing: tokio::sync::Mutex<()>,
-    /// Bots whose records say something else than what is at work.
-    pub(super) restarts: mpsc::Sender<BotName>,
-    pub(super) to_restart: Mutex<Option<mpsc::Receiver<BotName>>>,
+    /// Bots whose records say something else than what is at work: each once.
+    to_restart: Mutex<BTreeSet<BotName>>,
+    /// One of these was added.
+    pub(super) restarts_changed: Notify,
 }
 
 impl Default for Bots {
     fn default() -> Self {
-        let (restarts, to_restart) = mpsc::channel(RESTARTS);
         Self {
             running: Mutex::default(),
             compiled: Mutex::default(),
@@ -118,8 +116,8 @@ impl Default for Bots {
             stopped: Mutex::default(),
             trials: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
-            restarts,
-            to_restart: Mutex::new(Some(to_restart)),
+            to_restart: Mutex::default(),
+            restarts_changed: Notify::new(),
         }
     }
 }
@@ -131,6 +129,17 @@ impl Bots {
 
     pub(super) fn stopped(&self) -> MutexGuard<'_, BTreeMap<BotName, String>> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a bot put to work again as its record says, soon.
+    pub(super) fn restart(&self, name: BotName) {
+        self.to_restart.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        self.restarts_changed.notify_one();
+    }
+
+    /// The next bot that is to be put to work again.
+    pub(super) fn next_restart(&self) -> Option<BotName> {
+        self.to_restart.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
     }
 
     /// A component that was compiled before.

@@ -207,9 +207,7 @@ impl Host {
 
     /// Has a bot put to work as its record says, from wherever.
     pub(super) fn restart_bot(&self, name: BotName) {
-        if let Err(error) = self.0.bots.restarts.try_send(name) {
-            tracing::error!(%error, "a bot could not be put to work again; the host's restart will");
-        }
+        self.0.bots.restart(name);
     }
 
     /// The state in the form of a version that is about to take over, if that differs. The version before it stands still.
@@ -243,12 +241,13 @@ impl Host {
 
 /// Puts bots to work again whose records have changed under them, until the host stops.
 pub(crate) async fn restart(host: Host) {
-    let take = || host.0.bots.to_restart.lock().ok()?.take();
-    let Some(mut names) = take() else { return };
-    while let Some(name) = names.recv().await {
-        let _one = host.0.bots.changing.lock().await;
-        if let Err(error) = host.put_to_work_as_written(&name).await {
-            tracing::error!(bot = %name, %error, "a bot could not be put to work again; install it again");
+    loop {
+        while let Some(name) = host.0.bots.next_restart() {
+            let _one = host.0.bots.changing.lock().await;
+            if let Err(error) = host.put_to_work_as_written(&name).await {
+                tracing::error!(bot = %name, %error, "a bot could not be put to work again; install it again");
+            }
         }
+        host.0.bots.restarts_changed.notified().await;
     }
 }

@@ -63,8 +63,8 @@ impl Host {
         let who = Who { name: name.clone(), grants: spec.grants.clone(), mode: spec.mode };
         let handler = Handler { who: Arc::new(who), plugin, settings: settings.as_str().into() };
         let view = Arc::new(self.0.store.index().view());
-        let (ground, mut state) = (Arc::new(Ground::apart(Apart::default())), Delta::default());
-        let how = How { record: true, lines: 64 };
+        let mut ground = Arc::new(Ground::apart(Apart::default()));
+        let how = How { record: true, lines: 64, parked: false };
         let events = view.events(after, EVENTS)?;
         let mut trial = Trial { decisions: Vec::new(), handled: 0, through: after, end: events.len() < EVENTS };
         let until = self.0.clock.monotonic().saturating_add(LONGEST);
@@ -78,9 +78,8 @@ impl Host {
             if !spec.triggers.wakes(name, &spec.grants, event) {
                 continue;
             }
-            let mut evaluated = handler.evaluate(self, &view, &ground, event, state, how)?;
-            evaluated.group.do_nothing();
-            state = evaluated.group;
+            let evaluated = handler.evaluate(self, &view, &ground, event, Delta::default(), how)?;
+            Ground::go_on(&mut ground, evaluated.group);
             trial.handled += 1;
             if !evaluated.decision.is_empty() {
                 trial.decisions.push(evaluated.decision);

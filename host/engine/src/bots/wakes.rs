@@ -14,7 +14,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tidegate_core::{BotName, EventKind, Timestamp};
+use tidegate_core::{BotName, EventKind, Seq, Timestamp};
 use tidegate_store::{Space, Tx, View};
 
 use super::{kept, record::Record};
@@ -31,14 +31,14 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) struct Wake {
     pub(super) due: Timestamp,
     pub(super) reason: String,
-    /// It has become an event, which the bot has not come to yet.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) fired: bool,
+    /// The event that it has become, which the bot has not come to yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fired: Option<Seq>,
 }
 
 impl Wake {
     pub(super) fn at(due: Timestamp, reason: String) -> Self {
-        Self { due, reason, fired: false }
+        Self { due, reason, fired: None }
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn came(tx: &mut Tx<'_>, bot: &BotName, key: &str, due: Timestamp) ->
 /// is the one.
 pub(super) fn set(tx: &mut Tx<'_>, bot: &BotName, key: &str, wake: Option<&Wake>) -> Result<(), tidegate_store::Error> {
     if let Some(before) = tx.get::<Wake>(Space::Wakes, &by_key(bot, key))? {
-        if before.fired && wake.is_some_and(|wake| wake.due == before.due) {
+        if before.fired.is_some() && wake.is_some_and(|wake| wake.due == before.due) {
             return Ok(());
         }
         tx.put_bytes(Space::Wakes, &by_time(before.due, bot, key), None);
@@ -104,7 +104,9 @@ pub(super) fn set(tx: &mut Tx<'_>, bot: &BotName, key: &str, wake: Option<&Wake>
     match wake {
         Some(wake) => {
             tx.put(Space::Wakes, &by_key(bot, key), wake)?;
-            tx.put_bytes(Space::Wakes, &by_time(wake.due, bot, key), Some(Vec::new()));
+            if wake.fired.is_none() {
+                tx.put_bytes(Space::Wakes, &by_time(wake.due, bot, key), Some(Vec::new()));
+            }
         }
         None => tx.put_bytes(Space::Wakes, &by_key(bot, key), None),
     }
@@ -177,15 +179,16 @@ fn wake_those_due(
 fn wake(tx: &mut Tx<'_>, (due, bot, key): Due) -> Result<()> {
     tx.put_bytes(Space::Wakes, &by_time(due, &bot, &key), None);
     // It may have been moved, taken back, or its bot removed since the look.
-    let asked = tx.get::<Wake>(Space::Wakes, &by_key(&bot, &key))?.filter(|wake| wake.due == due && !wake.fired);
+    let asked =
+        tx.get::<Wake>(Space::Wakes, &by_key(&bot, &key))?.filter(|wake| wake.due == due && wake.fired.is_none());
     let Some(asked) = asked else { return Ok(()) };
     if tx.get::<Record>(Space::Bots, bot.as_str().as_bytes())?.is_none() {
         tx.put_bytes(Space::Wakes, &by_key(&bot, &key), None);
         return Ok(());
     }
-    tx.put(Space::Wakes, &by_key(&bot, &key), &Wake { fired: true, ..asked.clone() })?;
-    let woken = EventKind::BotWoken { bot: bot.clone(), key: key.clone(), due, reason: asked.reason };
+    let woken = EventKind::BotWoken { bot: bot.clone(), key: key.clone(), due, reason: asked.reason.clone() };
     let event = tx.append(woken)?;
+    tx.put(Space::Wakes, &by_key(&bot, &key), &Wake { fired: Some(event), ..asked })?;
     kept::came(tx, &bot, &key, event)?;
     Ok::<_, Error>(())
 }

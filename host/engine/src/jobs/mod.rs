@@ -83,6 +83,11 @@ fn finish(tx: &mut Tx<'_>, job: &mut Job) -> Result<()> {
     put(tx, job)
 }
 
+/// Whether a job has ended, or is not remembered any more.
+pub(crate) fn has_ended(tx: &Tx<'_>, id: &EffectId) -> tidegate_store::Result<bool> {
+    Ok(tx.get::<Job>(Space::Jobs, id.as_str().as_bytes())?.is_none_or(|job| job.state.ended()))
+}
+
 /// Calls a job off, in words of who does it. False if it has ended already.
 pub(crate) fn call_off(tx: &mut Tx<'_>, mut job: Job, why: String) -> Result<bool> {
     if job.state.ended() {

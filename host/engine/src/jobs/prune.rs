@@ -1,4 +1,4 @@
-use tidegate_core::{Checkpoint, EventKind, Job, Outcome, Refusal, Tier, Why, guard};
+use tidegate_core::{Checkpoint, EffectId, EventKind, Job, Outcome, Refusal, Tier, Why, guard};
 use tidegate_store::Tx;
 
 use crate::{Error, Host, Result, error::blocking, newest::Newest};
@@ -14,9 +14,16 @@ fn outcome_of(refusal: &Refusal) -> Outcome {
     }
 }
 
+/// What a try came to that found its job called off: it has ended already, and this changes nothing.
+fn called_off() -> Outcome {
+    Outcome::Failed("it was called off".into())
+}
+
 /// A refusal, or a failure of the store.
 enum Stop {
     Refused(Refusal),
+    /// The job was called off since it was handed out.
+    CalledOff,
     Failed(Error),
 }
 
@@ -26,8 +33,11 @@ impl From<tidegate_store::Error> for Stop {
     }
 }
 
-/// Asks the guard once more, inside the change that takes the copies out of the count.
-fn ask_again(host: &Host, tx: &Tx<'_>, found: Option<&Checkpoint>, tier: Tier) -> Result<String, Stop> {
+/// Asks once more whether it was called off, and the guard, inside the change that takes the copies out of the count.
+fn ask_again(host: &Host, tx: &Tx<'_>, job: &EffectId, found: Option<&Checkpoint>, tier: Tier) -> Result<String, Stop> {
+    if super::has_ended(tx, job)? {
+        return Err(Stop::CalledOff);
+    }
     let gone = || Stop::Refused(Refusal::new(Why::Unnecessary, "the checkpoint is not known any more"));
     let checkpoint = found.ok_or_else(gone)?;
     let newest = Newest::in_change(tx, &checkpoint.run)?;
@@ -84,10 +94,10 @@ pub(super) async fn from_nvme(host: &Host, job: &Job) -> Outcome {
         Ok(Some(outcome)) => return outcome,
         Err(error) => return Outcome::Retry(error.to_string()),
     }
-    let (at_work, effect) = (host.clone(), job.effect.clone());
+    let (at_work, effect, id) = (host.clone(), job.effect.clone(), job.id.clone());
     let removed = blocking(move || {
         let asked = at_work.clone();
-        let allow = move |tx: &Tx<'_>, found: Option<&Checkpoint>| ask_again(&asked, tx, found, Tier::Nvme);
+        let allow = move |tx: &Tx<'_>, found: Option<&Checkpoint>| ask_again(&asked, tx, &id, found, Tier::Nvme);
         Ok::<_, Error>(at_work.0.store.remove(&effect.run, effect.step, effect.reason, allow))
     });
     match removed.await {
@@ -95,6 +105,7 @@ pub(super) async fn from_nvme(host: &Host, job: &Job) -> Outcome {
             Outcome::Done { bytes: removed.bytes, detail: format!("deleted from nvme: {}", removed.because) }
         }
         Ok(Err(Stop::Refused(refusal))) => outcome_of(&refusal),
+        Ok(Err(Stop::CalledOff)) => called_off(),
         Ok(Err(Stop::Failed(error))) | Err(error) => Outcome::Retry(error.to_string()),
     }
 }
@@ -102,10 +113,10 @@ pub(super) async fn from_nvme(host: &Host, job: &Job) -> Outcome {
 /// Deletes from object storage: first the index, synced, so that nobody starts to read it; then marker, manifests and
 /// data. A host that dies in between deletes the rest when the job runs again.
 pub(super) async fn from_object(host: &Host, job: &Job) -> Outcome {
-    let (asked, effect) = (host.clone(), job.effect.clone());
+    let (asked, effect, id) = (host.clone(), job.effect.clone(), job.id.clone());
     let forget = move |tx: &mut Tx<'_>| {
         let found = tx.checkpoint(&effect.run, effect.step)?;
-        let because = ask_again(&asked, tx, found.as_ref(), Tier::Object)?;
+        let because = ask_again(&asked, tx, &id, found.as_ref(), Tier::Object)?;
         if let Some(mut checkpoint) = found {
             let at = tx.next_seq();
             let bytes = checkpoint.bytes();
@@ -122,6 +133,7 @@ pub(super) async fn from_object(host: &Host, job: &Job) -> Outcome {
         // Already forgotten: an earlier try may have died before it had deleted everything.
         Err(Stop::Refused(refusal)) if refusal.why == Why::Unnecessary => "finishing an earlier deletion".into(),
         Err(Stop::Refused(refusal)) => return outcome_of(&refusal),
+        Err(Stop::CalledOff) => return called_off(),
         Err(Stop::Failed(error)) => return Outcome::Retry(error.to_string()),
     };
     match host.0.target.delete(&job.effect.run, job.effect.step).await {

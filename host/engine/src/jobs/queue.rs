@@ -227,11 +227,12 @@ impl Queue {
     pub(crate) fn info(&self, mut job: Job) -> JobInfo {
         let progress = self.entries().by_id.get(&job.id).and_then(|entry| entry.running.clone());
         let (bytes_done, bytes_total) = match progress {
-            Some(progress) => {
+            // How it ended is in the index a moment before it leaves the queue.
+            Some(progress) if !job.state.ended() => {
                 job.state = JobState::Running;
                 (progress.done(), progress.total())
             }
-            None => (job.bytes, job.bytes),
+            _ => (job.bytes, job.bytes),
         };
         JobInfo { job, bytes_done, bytes_total }
     }

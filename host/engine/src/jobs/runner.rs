@@ -30,6 +30,11 @@ pub(crate) async fn run(host: Host) {
 }
 
 async fn carry_out(host: Host, job: Job, progress: Track) {
+    // The queue may not know yet that it was called off: it was then not there, or on its way back.
+    match host.job(&job.id).await {
+        Ok(known) if known.job.state.ended() => return host.0.queue.back(&job.id, Some(known.job)),
+        _ => {}
+    }
     let work = async {
         match &job.effect.kind {
             EffectKind::Replicate { .. } => replicate::run(&host, &job, &progress).await,

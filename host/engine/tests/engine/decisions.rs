@@ -1,7 +1,7 @@
 //! Modes, quotas, what a bot asks after, and what it would have decided.
 
 use serde_json::json;
-use tidegate_core::{Grants, Mode, Triggers, Verb, Why};
+use tidegate_core::{CalledOff, Grants, Mode, Triggers, Verb, Why};
 use tidegate_engine::{BotSpec, Change};
 use tidegate_tests_support::guest::{PIN, STATE_SET, component};
 
@@ -169,6 +169,8 @@ async fn a_bot_calls_off_what_it_asked_for_and_is_told_how_it_ended() {
     assert_eq!((told["ok"].as_bool(), told["detail"].as_str()), (Some(false), Some("called off by bot bot: test")));
     fixture.caught_up("bot").await;
     assert!(fixture.host.bot_state(&"bot".parse().unwrap(), "k").unwrap().is_some(), "it saw its copy open: {told}");
+    let effects = fixture.bot("bot").await.ledger.effects;
+    assert!(effects[&Verb::Replicate].count >= 1 && effects[&Verb::Cancel].count == 1, "{effects:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,5 +186,10 @@ async fn a_bot_in_shadow_calls_nothing_off_either() {
     fixture.commit(2, 0, 1, &[("a", b"x")]).await;
     fixture.caught_up("bot").await;
     assert!(fixture.host.bot_state(&"bot".parse().unwrap(), "k").unwrap().is_some(), "it asked for it");
-    assert!(!fixture.host.jobs(None, 9).await.unwrap()[0].job.state.ended(), "and it goes on");
+    let job = fixture.host.jobs(None, 9).await.unwrap().remove(0).job;
+    assert!(!job.state.ended(), "and it goes on");
+    let decided = fixture.host.decisions(&"bot".parse().unwrap()).unwrap();
+    let cancels: Vec<_> = decided.iter().flat_map(|it| &it.cancels).collect();
+    let [CalledOff { effect, reason, answer: Ok(()) }] = &cancels[..] else { panic!("it is shown: {decided:?}") };
+    assert_eq!((effect, reason.as_str()), (&job.id, "test"));
 }

@@ -1,9 +1,9 @@
 //! A parked event that is handed out once more is an event like any other.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use tidegate_core::{BotName, ManualClock, Mode, Timestamp, Triggers};
+use tidegate_core::{BotName, Grants, ManualClock, Mode, Timestamp, Triggers, Why};
 use tidegate_engine::{BotSpec, Change};
 use tidegate_tests_support::guest::{PIN, component};
 
@@ -32,9 +32,14 @@ fn bot(fails: bool) -> Vec<u8> {
 
 /// A bot that has skipped step 1, and then handled steps 2 to 5 with a version that could handle it.
 async fn skipped(mode: Mode) -> (Fixture, BotName, u64) {
+    skipped_with(mode, pin_grants()).await
+}
+
+/// The same, the version that could handle it with these grants, and an hour after the other one.
+async fn skipped_with(mode: Mode, grants: Grants) -> (Fixture, BotName, u64) {
     // Its time stands still: no log line is given back.
     let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000)));
-    let fixture = Fixture::open_by(Arc::new(tempfile::tempdir().unwrap()), clock).await;
+    let fixture = Fixture::open_by(Arc::new(tempfile::tempdir().unwrap()), clock.clone()).await;
     let name: BotName = "bot".parse().unwrap();
     fixture.install("bot", bot(true), pin_grants(), &["shard-committed"]).await;
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
@@ -42,7 +47,8 @@ async fn skipped(mode: Mode) -> (Fixture, BotName, u64) {
     fixture.host.skip(&name).await.unwrap();
     let plugin = fixture.host.add_plugin(bot(false).into()).await.unwrap().digest;
     let triggers = Triggers { events: ["shard-committed".to_owned()].into(), runs: vec![] };
-    let spec = BotSpec { plugin, settings: json!({}), grants: pin_grants(), triggers, mode };
+    let spec = BotSpec { plugin, settings: json!({}), grants, triggers, mode };
+    clock.advance(Duration::from_secs(3600));
     fixture.host.install(name.clone(), spec, Change::default()).await.unwrap();
     for step in 2..=5 {
         fixture.commit(step, 0, 1, &[("a", b"x")]).await;
@@ -80,4 +86,16 @@ async fn in_shadow_what_it_decides_is_recorded_and_not_carried_out() {
     let decided = fixture.host.decisions(&name).unwrap();
     assert_eq!(decided.last().map(|it| (it.event, it.asked.len())), Some((event, 1)), "{decided:?}");
     assert!(!fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.pinned());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_effects_count_among_those_of_now_and_forget_none_of_them() {
+    let grants = Grants { effects_per_minute: Some(5), ..pin_grants() };
+    let (fixture, name, event) = skipped_with(Mode::Enforce, grants).await;
+    handed_out(&fixture, &name, event).await;
+    assert!(fixture.host.checkpoint(&run(), step(1)).await.unwrap().checkpoint.pinned(), "the fifth of this minute");
+    fixture.commit(6, 0, 1, &[("a", b"x")]).await;
+    fixture.caught_up("bot").await;
+    assert!(!fixture.host.checkpoint(&run(), step(6)).await.unwrap().checkpoint.pinned());
+    assert_eq!(fixture.bot("bot").await.ledger.refused[&Why::OverQuota], 1);
 }

@@ -1,7 +1,7 @@
 //! Trials: what a bot would have decided.
 
 use axum::{Json as Answer, extract::State};
-use tidegate_api::{Asked, Decision, Problem, Trial, TrialRequest, Wake};
+use tidegate_api::{Asked, CalledOff, Decision, Problem, Trial, TrialRequest, Wake};
 use tidegate_core::Mode;
 use tidegate_engine::Host;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -27,10 +27,16 @@ pub(super) fn decision(it: tidegate_core::Decision) -> Decision {
         time: rfc3339(it.time),
         kind: it.kind,
         asked: asked.collect(),
+        cancels: it.cancels.into_iter().map(called_off).collect(),
         wakes: it.wakes.into_iter().map(|(key, at)| Wake { key, at: at.map(rfc3339) }).collect(),
         fault: it.fault,
         log: it.log,
     }
+}
+
+fn called_off(it: tidegate_core::CalledOff) -> CalledOff {
+    let refused = it.answer.err().map(|refusal| refusal.to_string());
+    CalledOff { effect: it.effect.to_string(), reason: it.reason, refused }
 }
 
 /// What a bot would have decided about the facts of the journal, had it been there: nothing is done, and nothing is kept.

@@ -51,6 +51,10 @@ pub(in crate::command) fn lines(decisions: &[Decision]) -> String {
             let (verb, run, step, reason) = (field("verb"), field("run"), field("step"), field("reason"));
             let _ = writeln!(text, "  {verb} {run} step {step} {place}: {reason}{answer}");
         }
+        for cancel in &it.cancels {
+            let answer = cancel.refused.as_ref().map(|why| format!(" -> {why}")).unwrap_or_default();
+            let _ = writeln!(text, "  cancel {}: {}{answer}", cancel.effect, cancel.reason);
+        }
         for wake in &it.wakes {
             let at = wake.at.as_deref().map_or("not any more".to_owned(), moment);
             let _ = writeln!(text, "  wake {}: {at}", wake.key);
