@@ -46,6 +46,6 @@ mod tests;
 pub use error::Error;
 pub use options::{Options, Verify};
 pub use progress::Progress;
-pub use restore::{Damage, RestoreOptions, Restored, Source, restore};
+pub use restore::{Damage, Landing, RestoreOptions, Restored, Source, restore};
 pub use ship::Shipped;
 pub use target::{Found, FoundShard, Target};

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use tidegate_client::Error;
 use tidegate_core::InvalidName;
+use tidegate_replica::Error as Bucket;
 
 /// The exit codes, as `--help` shows them.
 pub(crate) const CODES: &str = "\
@@ -21,6 +22,8 @@ Exit codes:
 pub(crate) enum Failure {
     /// The host, or the way to it.
     Client(Error),
+    /// Object storage that is read without a host, or the directory that its bytes go to.
+    Bucket(Bucket),
     /// What was given makes no sense.
     Usage(String),
     /// A name that can't be one.
@@ -40,6 +43,13 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Name(_) => 2,
             Self::Other(_) => 1,
+            Self::Bucket(error) => match error {
+                Bucket::Config { .. } => 2,
+                Bucket::Missing { .. } => 3,
+                Bucket::Exists(_) | Bucket::NoSpace { .. } => 4,
+                Bucket::Cancelled => 130,
+                _ => 1,
+            },
             Self::Interrupted => 130,
             Self::Client(Error::Unreachable { .. } | Error::Broken { .. }) => 5,
             Self::Client(Error::Request(_)) => 2,
@@ -56,6 +66,12 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Client(error)
+    }
+}
+
+impl From<Bucket> for Failure {
+    fn from(error: Bucket) -> Self {
+        Self::Bucket(error)
     }
 }
 

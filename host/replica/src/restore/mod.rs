@@ -14,7 +14,8 @@ use std::{
 
 use tidegate_core::{Body, RelPath, Tier};
 
-use self::{file::Restoring, origin::Origin, staging::Staging};
+pub use self::staging::Landing;
+use self::{file::Restoring, origin::Origin};
 use crate::{
     Error, Progress, Target,
     crew::{self, Crew},
@@ -78,7 +79,7 @@ pub struct Damage {
 struct Restore {
     body: Body,
     origins: Vec<Origin>,
-    staging: Staging,
+    staging: Landing,
     pool: Arc<Pool>,
     progress: Progress,
     stop: tokio_util::sync::CancellationToken,
@@ -103,7 +104,7 @@ pub async fn restore(
 ) -> Result<Restored, Error> {
     progress.begin(body.bytes());
     let (place, bytes) = (into.to_owned(), body.bytes());
-    let staging = blocking(move || Staging::begin(&place, bytes)).await?;
+    let staging = blocking(move || Landing::begin(&place, bytes)).await?;
     let mut result = Restored::default();
     let mut origins = Vec::new();
     for source in sources {

@@ -14,8 +14,10 @@ use rustix::{
 
 use crate::{Error, io::beneath, local};
 
-/// Removed when dropped before it is committed.
-pub(super) struct Staging {
+/// A directory on its way: made beside its place, named `<into>.partial-…`, and removed when it is dropped before it has
+/// landed. Several shards that are to appear together are restored into one.
+#[derive(Debug)]
+pub struct Landing {
     into: PathBuf,
     parent: PathBuf,
     partial: PathBuf,
@@ -23,9 +25,12 @@ pub(super) struct Staging {
     pub(super) root: OwnedFd,
 }
 
-impl Staging {
-    /// Makes the sibling of `into`, after looking whether `bytes` would fit; removes those that a crash left.
-    pub(super) fn begin(into: &Path, bytes: u64) -> Result<Self, Error> {
+impl Landing {
+    /// Makes the sibling of `into`, after looking whether `bytes` would fit; removes those that a crash left. It blocks.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if `into` does, [`Error::NoSpace`], or what the file system says, as for a parent that is not there.
+    pub fn begin(into: &Path, bytes: u64) -> Result<Self, Error> {
         if fs::symlink_metadata(into).is_ok() {
             return Err(Error::Exists(into.to_owned()));
         }
@@ -55,6 +60,19 @@ impl Staging {
         Ok(Self { into: into.to_owned(), parent, partial, root })
     }
 
+    /// Where it is until it lands.
+    pub fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Gives the directory its real name. What [`super::restore`] has put into it is durable when this returns. It blocks.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if that name is taken by now; what the file system says. Then nothing of it stays.
+    pub fn land(self) -> Result<(), Error> {
+        self.commit(&[])
+    }
+
     /// Makes the names in all directories durable and gives the directory its real name, if that is still free.
     pub(super) fn commit(self, directories: &[PathBuf]) -> Result<(), Error> {
         for directory in directories {
@@ -70,7 +88,7 @@ impl Staging {
     }
 }
 
-impl Drop for Staging {
+impl Drop for Landing {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.partial)
             && error.kind() != io::ErrorKind::NotFound

@@ -31,14 +31,23 @@ impl Target {
         };
         let mut found = Vec::new();
         for run in runs {
-            let names = self.directories(&self.0.layout.run(&run)).await?;
-            let mut steps: Vec<Step> = names.iter().filter_map(|name| layout::step_of(name)).collect();
-            steps.sort_unstable();
+            let steps = self.steps(&run).await?;
             let read = stream::iter(steps).map(|step| self.found(&run, step)).buffered(AT_ONCE);
             let of_run: Vec<Option<Found>> = read.try_collect().await?;
             found.extend(of_run.into_iter().flatten());
         }
         Ok(found)
+    }
+
+    /// The steps of a run of which there is anything on this target, in order, whether complete or not.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn steps(&self, run: &RunName) -> Result<Vec<Step>, Error> {
+        let names = self.directories(&self.0.layout.run(run)).await?;
+        let mut steps: Vec<Step> = names.iter().filter_map(|name| layout::step_of(name)).collect();
+        steps.sort_unstable();
+        Ok(steps)
     }
 
     /// One checkpoint, if it is complete and whole on this target. One whose marker can't be read is none, with a warning.

@@ -31,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dev(args) => return dev::run(args, out),
         Command::Run(args) => return run::run(args, out),
         Command::Openapi(args) => return openapi::run(args),
+        Command::Restore(args) if args.is_from_bucket() => return restore::from_bucket(args, out),
         command => command,
     };
     let client = Client::new(cli.socket);

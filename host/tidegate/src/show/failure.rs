@@ -6,6 +6,7 @@ use miette::{Diagnostic, Report};
 use serde_json::json;
 use tidegate_client::Error;
 use tidegate_core::Code;
+use tidegate_replica::Error as Bucket;
 
 use crate::exit::Failure;
 
@@ -63,10 +64,26 @@ fn describe(failure: &Failure) -> Shown {
             let code = Code::BadName;
             (format!("{}: {error}", code.title()), Some(code.number().to_owned()), Some(code.hint().to_owned()))
         }
+        Failure::Bucket(error) => (error.to_string(), None, bucket(error).map(str::to_owned)),
         Failure::Other(error) => (chain(error), None, None),
         Failure::Interrupted => ("interrupted".to_owned(), None, None),
     };
     Shown { message, code, help }
+}
+
+/// What to do about object storage that does not give what it should.
+fn bucket(error: &Bucket) -> Option<&'static str> {
+    match error {
+        Bucket::Store { .. } => {
+            Some("Look whether it answers, and whether URL, credentials and --set are the right ones.")
+        }
+        Bucket::Missing { .. } => Some("Give another --step, or --or-older for the newest checkpoint that is whole."),
+        Bucket::Corrupt { .. } | Bucket::Manifest { .. } => {
+            Some("Its bytes are damaged there: --or-older takes the newest older checkpoint that is whole.")
+        }
+        Bucket::NoSpace { .. } => Some("Make room, give --ranks, or another --to."),
+        _ => None,
+    }
 }
 
 /// An error and its causes; one that was told already, by an error that names its cause itself, is not told twice.

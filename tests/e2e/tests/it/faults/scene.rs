@@ -147,7 +147,7 @@ impl Scene {
         Ok(outcome)
     }
 
-    fn exact(&self, run: &str, step: u64, path: &Path) -> Result<()> {
+    pub(super) fn exact(&self, run: &str, step: u64, path: &Path) -> Result<()> {
         for rank in 0..WORLD_SIZE {
             let wanted = &self.trees[&(run.to_owned(), step, rank)];
             let found = Tree::read(&path.join(format!("rank-{rank:05}")))?;

@@ -1,3 +1,7 @@
+//! Bytes back into a directory: by a host, or from object storage without one.
+
+mod bucket;
+
 use std::{path::PathBuf, pin::pin, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -26,16 +30,44 @@ pub(crate) struct Args {
     /// Only these ranks
     #[arg(long, value_delimiter = ',', value_name = "RANK,...")]
     ranks: Option<Vec<u32>>,
+    /// Without any host, from this object storage: `s3://bucket/prefix`, `gs://`, `az://`, `file:///dir`. Credentials come from
+    /// the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`)
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
+    /// A setting of that object storage, such as endpoint=http://127.0.0.1:8333; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "from")]
+    settings: Vec<String>,
+    /// If bytes of the step are missing or wrong there, take the newest older checkpoint that is whole
+    #[arg(long, requires = "from")]
+    or_older: bool,
+}
+
+/// Restores without a host, if that is what was asked.
+pub(crate) fn from_bucket(args: Args, out: Out) -> Result<(), Failure> {
+    // Several threads: the bytes of several parts are on their way at once.
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(bucket::run(args, out))
+}
+
+impl Args {
+    /// Whether object storage is read without a host.
+    pub(crate) fn is_from_bucket(&self) -> bool {
+        self.from.is_some()
+    }
+
+    /// The step; none is the latest.
+    fn step(&self) -> Result<Option<u64>, Failure> {
+        match self.step.parse() {
+            Ok(step) => Ok(Some(step)),
+            Err(_) if self.step == "latest" => Ok(None),
+            Err(_) => Err(Failure::Usage(format!("--step is {}: give a number, or latest", quoted(&self.step)))),
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
     args.run.parse::<RunName>()?;
     let looking = format!("looking for {} step {}", args.run, args.step);
-    let step = match args.step.parse() {
-        Ok(step) => StepChoice::Step(step),
-        Err(_) if args.step == "latest" => StepChoice::Name(args.step),
-        Err(_) => return Err(Failure::Usage(format!("--step is {}: give a number, or latest", quoted(&args.step)))),
-    };
+    let step = args.step()?.map_or_else(|| StepChoice::Name("latest".to_owned()), StepChoice::Step);
     let into = std::path::absolute(&args.to)?.into_os_string().into_string();
     let into = into.map_err(|path| Failure::Usage(format!("--to {} is not UTF-8", path.display())))?;
     let request = RestoreRequest { run: args.run, step, ranks: args.ranks, into: Some(into) };
@@ -70,10 +102,7 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
 
 /// Waits for the end, with a bar on a terminal.
 async fn finish(client: &Client, mut restore: Restore, out: Out) -> Result<Restore, Failure> {
-    let bar = if out.json { ProgressBar::hidden() } else { ProgressBar::new(restore.bytes_total) };
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {binary_bytes_per_sec}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(format!("{} step {}", restore.run, restore.step));
+    let bar = bar(out, restore.bytes_total, format!("{} step {}", restore.run, restore.step));
     // A bar must move; where there is none, one request a while is enough.
     let wait = Duration::from_millis(if bar.is_hidden() { 10_000 } else { 250 });
     while restore.state == RestoreState::Running {
@@ -83,6 +112,15 @@ async fn finish(client: &Client, mut restore: Restore, out: Out) -> Result<Resto
     }
     bar.finish_and_clear();
     Ok(restore)
+}
+
+/// A bar on a terminal.
+fn bar(out: Out, bytes: u64, what: String) -> ProgressBar {
+    let bar = if out.json { ProgressBar::hidden() } else { ProgressBar::new(bytes) };
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {binary_bytes_per_sec}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(what);
+    bar
 }
 
 fn text(restore: &Restore) -> String {
