@@ -51,6 +51,14 @@ pub enum Error {
     /// Says of itself what can't be.
     #[error("{0}")]
     Manifest(#[from] BadPluginManifest),
+    /// Says that it is for other worlds than the one that it was made for.
+    #[error("its manifest says that it is for {says}, and it was made for {is}: name that one in its manifest")]
+    Worlds {
+        /// The worlds in its manifest.
+        says: String,
+        /// The world that its imports and exports are of.
+        is: String,
+    },
     /// Uses what its manifest does not declare.
     #[error("its manifest does not declare what it uses: {}; declare it with its reason, or don't call it", list(.0))]
     Undeclared(Vec<Want>),
@@ -114,6 +122,7 @@ impl Error {
             Self::Invalid(why) => Self::Invalid(lines(&why)),
             Self::Version { wants, offers } => Self::Version { wants: plain(&wants), offers },
             Self::Import(name) => Self::Import(plain(&name)),
+            Self::Worlds { says, is } => Self::Worlds { says: plain(&says), is },
             Self::Manifest(BadPluginManifest(why)) => Self::Manifest(BadPluginManifest(plain(&why))),
             Self::World(why) => Self::World(lines(&why)),
             other => other,

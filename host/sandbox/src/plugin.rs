@@ -1,7 +1,7 @@
 //! A loaded component, and one event through it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -36,6 +36,8 @@ pub struct About {
     pub digest: Digest,
     /// What it says of itself; none if it says nothing.
     pub manifest: Option<PluginManifest>,
+    /// The functions that it imports, by the full names of their interfaces, such as `tidegate:bot/log@0.2.0`.
+    pub imports: BTreeMap<String, BTreeSet<String>>,
     /// What its imports can do.
     pub used: BTreeSet<Want>,
     /// The world that it was made for, such as `tidegate:bot/policy@0.2.0`.

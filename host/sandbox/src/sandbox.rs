@@ -74,7 +74,7 @@ impl Sandbox {
         let undeclared =
             manifest.as_ref().map(|manifest| manifest.undeclared(used.iter().copied())).unwrap_or_default();
         if let Some(manifest) = &manifest {
-            world::check_worlds(&manifest.worlds)?;
+            world::check_worlds(&manifest.worlds, checked.world)?;
         }
         if !undeclared.is_empty() {
             return Err(Error::Undeclared(undeclared));
@@ -85,7 +85,7 @@ impl Sandbox {
         // What is refused is not worth the room.
         inner.compiling.keep(fresh);
         let (world, migrates) = (checked.world.name(), checked.migrates);
-        let about = About { digest, manifest, used, world, migrates };
+        let about = About { digest, manifest, imports: checked.imports, used, world, migrates };
         Ok(Plugin::new(self.clone(), ready, Arc::new(about)))
     }
 

@@ -3,7 +3,7 @@
 //! wasmtime's linker takes any version that semver calls compatible, and a component that imports nothing but exports
 //! less. Both would fail later and less clearly, so the names are compared here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::Want;
 use wasmtime::component::{Component, types::ComponentItem};
@@ -49,13 +49,10 @@ impl World {
     }
 }
 
-/// The worlds that a manifest names.
-pub(crate) fn check_worlds(named: &[String]) -> Result<(), Error> {
-    let ours = VERSIONS.map(|version| format!("{PACKAGE}policy@{version}"));
-    if named.iter().any(|world| ours.contains(world)) {
-        return Ok(());
-    }
-    Err(Error::World(format!("its manifest names {}, and this host has {}", named.join(", "), ours.join(", "))))
+/// Whether a manifest names the world that its component is of.
+pub(crate) fn check_worlds(named: &[String], world: World) -> Result<(), Error> {
+    let is = world.name();
+    if named.contains(&is) { Ok(()) } else { Err(Error::Worlds { says: named.join(", "), is }) }
 }
 
 /// The preamble of a component, and of a core module: `\0asm`, version, layer.
@@ -84,6 +81,8 @@ pub(crate) fn check_header(bytes: &[u8], max: usize) -> Result<(), Error> {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) world: World,
+    /// The functions that it imports, by the full names of their interfaces.
+    pub(crate) imports: BTreeMap<String, BTreeSet<String>>,
     /// What the imports can do.
     pub(crate) used: BTreeSet<Want>,
     pub(crate) migrates: bool,
@@ -92,9 +91,19 @@ pub(crate) struct Checked {
 /// Imports and exports.
 pub(crate) fn check(component: &Component) -> Result<Checked, Error> {
     let (engine, ty) = (component.engine(), component.component_type());
-    let (mut used, mut world) = (BTreeSet::new(), None);
+    let (mut used, mut imports, mut world) = (BTreeSet::new(), BTreeMap::new(), None);
     for (name, import) in ty.imports(engine) {
+        // Only the functions that the component calls are among its imports, with the types that they speak of.
+        let functions: BTreeSet<String> = match import.ty {
+            ComponentItem::ComponentInstance(it) => {
+                let exports = it.exports(engine);
+                let functions = exports.filter(|(_, it)| matches!(it.ty, ComponentItem::ComponentFunc(_)));
+                functions.map(|(function, _)| function.to_owned()).collect()
+            }
+            _ => BTreeSet::new(),
+        };
         if in_the_room(name) {
+            imports.insert(name.to_owned(), functions);
             used.insert(Want::Wasi);
             continue;
         }
@@ -102,11 +111,10 @@ pub(crate) fn check(component: &Component) -> Result<Checked, Error> {
         if *world.get_or_insert(of) != of {
             return Err(Error::World("it imports the contract in two versions".into()));
         }
-        // Only the functions that the component calls are among its imports.
-        if let ComponentItem::ComponentInstance(functions) = import.ty {
-            used.extend(functions.exports(engine).filter_map(|(function, _)| Want::of(interface, function)));
-        }
+        used.extend(functions.iter().filter_map(|function| Want::of(interface, function)));
+        imports.insert(name.to_owned(), functions);
     }
+    imports.retain(|_, functions| !functions.is_empty());
     let exported = |name: &str| match ty.get_export(engine, name).map(|export| export.ty) {
         Some(ComponentItem::ComponentFunc(func)) => Ok(func),
         _ => Err(Error::World(format!("it does not export the function `{name}`"))),
@@ -132,7 +140,7 @@ pub(crate) fn check(component: &Component) -> Result<Checked, Error> {
         let migrate = exported("migrate")?;
         of_type("migrate", migrate.typecheck::<(&str, &str), (Result<(), String>,)>(&scope))?;
     }
-    Ok(Checked { world, used, migrates })
+    Ok(Checked { world, imports, used, migrates })
 }
 
 /// Whether an import is of WASI 0.2, as far as a closed room has it.

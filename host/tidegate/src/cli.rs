@@ -146,6 +146,23 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_every_command_of_a_group() {
+        let readme = include_str!("../README.md");
+        for group in Cli::command().get_subcommands() {
+            let name = group.get_name();
+            let rows = readme.lines().filter_map(|row| row.strip_prefix("| `")?.strip_prefix(name)?.strip_prefix(' '));
+            let words: Vec<&str> = rows.filter_map(|row| row.split('`').next()).flat_map(words).collect();
+            let missing: Vec<&str> =
+                group.get_subcommands().map(clap::Command::get_name).filter(|it| !words.contains(it)).collect();
+            assert!(missing.is_empty(), "{name}: {missing:?}");
+        }
+    }
+
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        text.split(|c: char| !c.is_ascii_lowercase()).filter(|word| !word.is_empty())
+    }
+
+    #[test]
     fn help_is_the_golden_one() {
         let mut cli = Cli::command();
         cli.build();

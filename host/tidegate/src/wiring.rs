@@ -59,7 +59,9 @@ fn sandbox(config: &Config) -> tidegate_sandbox::Options {
     worker.deadline = config.bots.compile_deadline_seconds.map_or(worker.deadline, Duration::from_secs);
     worker.memory_bytes = config.bots.compile_memory_bytes.unwrap_or(worker.memory_bytes);
     let (compiler, cache) = (Compiler::Worker(worker), Some(CacheOptions::new(config.compiled_path())));
-    tidegate_sandbox::Options { compiler, cache, ..tidegate_sandbox::Options::default() }
+    let mut options = tidegate_sandbox::Options { compiler, cache, ..tidegate_sandbox::Options::default() };
+    options.deadline = config.bots.deadline_seconds.map_or(options.deadline, Duration::from_secs);
+    options
 }
 
 fn target(section: &ObjectSection) -> Result<Target> {

@@ -7,8 +7,8 @@ mod common;
 use std::fs;
 
 use common::{Host, output, tidegate};
-use serde_json::Value;
-use tidegate_tests_support::guest::{PIN, component};
+use serde_json::{Value, json};
+use tidegate_tests_support::guest::{self, PIN, component, with_manifest};
 
 #[test]
 fn a_component_is_kept_until_it_is_removed_and_not_while_a_bot_runs_it() {
@@ -68,8 +68,59 @@ fn a_component_that_says_nothing_of_itself_can_be_described() {
     assert_eq!(code, 0, "{err}");
     let about: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(about["manifest"]["worlds"][0], "tidegate:bot/policy@0.2.0");
+    assert_eq!(about["imports"], json!({ "tidegate:bot/checkpoints@0.2.0": ["pin"] }));
     assert_eq!(install().0, 0, "what is optional need not be granted");
     let (code, _, err) = describe(pin);
     assert!(code == 2 && err.contains("has a manifest already"), "{err}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
+}
+
+#[test]
+fn what_a_component_is_stands_apart_from_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));
+    let path = file.to_str().unwrap();
+    let old =
+        guest::component_for(&guest::wit().join("v0.1"), &guest::module(&PIN.replace("0.2.0", "0.1.0"), "")).unwrap();
+    let says = |worlds: &[&str]| {
+        let wants = json!({ "pin": { "why": "if told to", "optional": true } });
+        let manifest = json!({ "manifest": 1, "name": "bot", "version": "1", "worlds": worlds, "wants": wants });
+        fs::write(&file, with_manifest(old.clone(), manifest).unwrap()).unwrap();
+    };
+    let (of_old, of_now) = ("tidegate:bot/policy@0.1.0", "tidegate:bot/policy@0.2.0");
+    says(&[of_now]);
+    let (code, _, err) = host.command(&["bots", "install", path, "--name", "bot"]);
+    assert!(code == 2 || code == 4, "{code}: {err}");
+    assert!(err.contains("TG0021") && err.contains(of_now) && err.contains(of_old), "{err}");
+    let inspect = |json: &[&str]| output(&mut tidegate(&[json, &["plugin", "inspect", path]].concat()));
+    assert!(inspect(&[]).0 == 2 && inspect(&[]).2.contains(of_old), "refused as a host would");
+
+    says(&[of_now, of_old]);
+    assert_eq!(host.command(&["bots", "install", path, "--name", "bot"]).0, 0);
+    let about: Value = serde_json::from_str(&inspect(&["--json"]).1).unwrap();
+    assert_eq!((&about["world"], &about["manifest"]["worlds"]), (&json!(of_old), &json!([of_now, of_old])));
+    assert_eq!(
+        (&about["migrates"], &about["imports"]),
+        (&json!(false), &json!({ "tidegate:bot/checkpoints@0.1.0": ["pin"] }))
+    );
+    let text = inspect(&[]).1;
+    let (is, says) = text.split_once("\nits manifest says:\n").unwrap();
+    assert!(
+        is.contains(&format!("world    {of_old}\nimports  tidegate:bot/checkpoints@0.1.0: pin\nuses     pin\n")),
+        "{text}"
+    );
+    assert_eq!(says, format!("worlds   {of_now}, {of_old}\ncan use  pin: if told to\n"));
+
+    // Described without a word on its world, it is of its own.
+    fs::write(&file, &old).unwrap();
+    let (code, out, err) = output(&mut tidegate(&[
+        "--json",
+        "plugin",
+        "describe",
+        path,
+        "--manifest",
+        r#"{"name":"bot","version":"1","wants":{"pin":{"why":"x"}}}"#,
+    ]));
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["manifest"]["worlds"], json!([of_old]));
 }

@@ -10,13 +10,14 @@
 //! ```
 //!
 //! It keeps the rules that a bot can see: the bounds of `wit/`, one transaction a handler, `not-found` and
-//! `unnecessary`. It is **not** the guard: which prune would lose data, and what is granted, a test scripts with
+//! `unnecessary`, 64 effects an event and 1 MiB of state, as they are granted unless the operator says otherwise. It is **not** the guard: which prune would lose data, and what is granted, a test scripts with
 //! [`Cluster::refuse`].
 //!
 //! A [`Scenario`] is the other half: hours of many hosts in virtual time, with the guard, in which what a bot asks for is
 //! carried out and comes back as events.
 
 mod baseline;
+mod bounds;
 mod cluster;
 mod effect;
 mod guard;

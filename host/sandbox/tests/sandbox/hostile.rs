@@ -53,10 +53,21 @@ fn a_loop_in_its_allocator_is_stopped_too() {
 }
 
 #[test]
-fn a_loop_of_host_calls_is_stopped_too() {
-    let top = r#"(import "tidegate:bot/clock@0.2.0" "now" (func $now (result i64)))"#;
-    let guest = guest(top, "(loop $l (drop (call $now)) (br $l))");
+fn a_loop_of_host_calls_that_are_not_counted_is_stopped_at_its_deadline_too() {
+    let top = r#"(import "tidegate:bot/log@0.2.0" "line" (func $line (param i32 i32 i32)))"#;
+    let guest = guest(top, "(loop $l (call $line (i32.const 0) (i32.const 0) (i32.const 9)) (br $l))");
     assert!(matches!(fault_in(&hasty(), &guest), Fault::TimedOut(_)));
+}
+
+#[test]
+fn looking_at_the_clock_is_a_host_call() {
+    let top = r#"(import "tidegate:bot/clock@0.2.0" "now" (func $now (result i64)))"#;
+    let few = sandbox_with(Options { host_calls: 100, ..small() });
+    let looks = |body: &str| fault_in(&few, &guest(top, body));
+    let over = Fault::OverBudget("more than 100 host calls in one event".into());
+    assert_eq!(looks("(loop $l (drop (call $now)) (br $l))"), over);
+    let thrice = few.load(&guest(top, "(drop (call $now)) (drop (call $now)) (drop (call $now))")).unwrap();
+    assert_eq!(handle(&thrice).1.usage.host_calls, 3);
 }
 
 #[test]

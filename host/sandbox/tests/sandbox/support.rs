@@ -188,3 +188,17 @@ pub(crate) fn handle_with(plugin: &Plugin, fake: Fake, settings: &str) -> (Fake,
     let fake = *calls.into_any().downcast::<Fake>().unwrap();
     (fake, Handled { calls: Box::<Fake>::default(), result, logs, usage })
 }
+
+/// A component with a manifest section that holds this text.
+pub(crate) fn with_manifest(mut component: Vec<u8>, text: &str) -> Vec<u8> {
+    let name = tidegate_core::PluginManifest::SECTION;
+    let mut body = vec![u8::try_from(name.len()).unwrap()];
+    body.extend(name.as_bytes());
+    body.extend(text.as_bytes());
+    // Three groups of seven bits hold the length of all that is tried here.
+    let group = |shift: usize| u8::try_from((body.len() >> shift) & 0x7f).unwrap();
+    assert!(body.len() < 1 << 21);
+    component.extend([0, group(0) | 0x80, group(7) | 0x80, group(14)]);
+    component.extend(body);
+    component
+}

@@ -5,7 +5,7 @@ use std::{any::Any, collections::BTreeMap};
 use tidegate_core::{EffectKind, Refusal, Tier, Timestamp, Why};
 use tidegate_sandbox::{Calls, Error, Fault};
 
-use crate::support::{Fake, PRUNE, component_for, guest, handle, handle_with, module, sandbox, wit};
+use crate::support::{Fake, PRUNE, component_for, guest, handle, handle_with, module, sandbox, wit, with_manifest};
 
 /// The component of a guest that was made for 0.1.
 fn old_guest(top: &str, handle: &str) -> Vec<u8> {
@@ -51,6 +51,27 @@ fn the_contract_in_two_versions_at_once_is_refused() {
         r#"(component (import "tidegate:bot/clock@0.1.0" (instance)) (import "tidegate:bot/log@0.2.0" (instance)))"#;
     let error = sandbox().load(&wat::parse_str(one).unwrap()).unwrap_err();
     assert!(matches!(&error, Error::World(why) if why.contains("two versions")), "{error}");
+}
+
+#[test]
+fn a_manifest_names_the_world_that_the_component_was_made_for() {
+    let named = |component: Vec<u8>, worlds: &[&str]| {
+        let manifest = format!(r#"{{"manifest":1,"name":"gate","version":"1.0.0","worlds":{worlds:?}}}"#);
+        sandbox().load(&with_manifest(component, &manifest))
+    };
+    let (old, now, next) = ("tidegate:bot/policy@0.1.0", "tidegate:bot/policy@0.2.0", "tidegate:bot/policy@0.3.0");
+    // With imports the world is told by them, without any by the events that it takes.
+    for log in ["", r#"(import "tidegate:bot/log@0.2.0" "line" (func (param i32 i32 i32)))"#] {
+        let (of_old, of_now) = (|| old_guest(log, ""), || guest(log, ""));
+        assert_eq!(named(of_now(), &[old, now]).unwrap().about().world, now);
+        assert_eq!(named(of_old(), &[old, next]).unwrap().about().world, old);
+        for (component, says, is) in [(of_now(), old, now), (of_now(), next, now), (of_old(), now, old)] {
+            let error = named(component, &[says]).unwrap_err();
+            assert_eq!(error, Error::Worlds { says: says.into(), is: is.into() });
+            let shown = error.to_string();
+            assert!(shown.contains(&format!("for {says}")) && shown.contains(&format!("for {is}")), "{shown}");
+        }
+    }
 }
 
 /// A state in memory.

@@ -13,6 +13,8 @@ use tidegate_core::{BotName, Grants, Mode, Triggers};
 pub(crate) struct BotsSection {
     /// The directory of the components below. Default = `plugins` beside the executable.
     pub(crate) plugins: Option<PathBuf>,
+    /// Seconds that one call into a bot may take, 1 to 60. Default = 1.
+    pub(crate) deadline_seconds: Option<u64>,
     /// Seconds that compiling one component may take, 1 to 600. Default = 60.
     pub(crate) compile_deadline_seconds: Option<u64>,
     /// Bytes of memory that compiling one component may take, 256 MiB to 64 GiB. Default = 1 GiB.

@@ -76,6 +76,9 @@ fn read(figment: Figment) -> Result<Config, Failure> {
     if config.tier.save_ttl_seconds.is_some_and(|seconds| !(60..=604_800).contains(&seconds)) {
         return usage("tier.save_ttl_seconds is 60 to 604800: a minute to a week");
     }
+    if config.bots.deadline_seconds.is_some_and(|seconds| !(1..=60).contains(&seconds)) {
+        return usage("bots.deadline_seconds is 1 to 60");
+    }
     if config.bots.compile_deadline_seconds.is_some_and(|seconds| !(1..=600).contains(&seconds)) {
         return usage("bots.compile_deadline_seconds is 1 to 600");
     }
@@ -159,6 +162,8 @@ mod tests {
             ("reserve_bytes = 10737418240", "reserve_bytes = -1", "reserve_bytes"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 59", "tier.save_ttl_seconds"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 604801", "tier.save_ttl_seconds"),
+            ("\ndeadline_seconds = 1 ", "\ndeadline_seconds = 0 ", "bots.deadline_seconds"),
+            ("\ndeadline_seconds = 1 ", "\ndeadline_seconds = 61 ", "bots.deadline_seconds"),
             ("compile_deadline_seconds = 60", "compile_deadline_seconds = 0", "bots.compile_deadline_seconds"),
             ("compile_deadline_seconds = 60", "compile_deadline_seconds = 601", "bots.compile_deadline_seconds"),
             ("compile_memory_bytes = 1073741824", "compile_memory_bytes = 268435455", "bots.compile_memory_bytes"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Effect,
-    world::{World, with},
+    world::{World, arrive, with},
 };
 use crate::{Bot, Checkpoint, Error, Event, Occurrence, Refusal, after, glue, log::Level};
 
@@ -146,7 +146,7 @@ impl Cluster {
     }
 
     /// When the bot is to be woken, by key. A test that lets the time come hands it
-    /// [`Occurrence::Woken`](crate::Occurrence::Woken).
+    /// [`Occurrence::Woken`](crate::Occurrence::Woken), which frees the key unless it was moved since.
     ///
     /// ```
     /// use tidegate_sdk::{schedule, testing::Cluster};
@@ -186,7 +186,8 @@ impl Cluster {
     }
 
     /// Lets a bot handle an event, as one transaction, and returns the effects that it asked for. They are not carried
-    /// out: see [`Cluster::carry_out`].
+    /// out: see [`Cluster::carry_out`]. A copy or a prune goes on until then, until the bot calls it off or until it is handed
+    /// [`Occurrence::JobFinished`](crate::Occurrence::JobFinished); meanwhile to ask for it again is `unnecessary`.
     ///
     /// # Errors
     /// The bot's own error; then its effects, its writes to `state` and its wishes to be woken are undone.
@@ -200,22 +201,25 @@ impl Cluster {
     /// ```
     pub fn handle<B: Bot>(&self, what: Occurrence, settings: Value) -> Result<Vec<Effect>, Error> {
         let (event, before) = with(|world| {
+            // What was asked for outside of a handler counts, too.
+            world.commit();
             world.seq += 1;
-            world.effects.clear();
+            world.begin();
+            world.learn(&what);
+            arrive(&mut world.wakes, &what);
             let event = Event { seq: world.seq, time: world.now, host: world.host.clone(), what };
-            world.drawn = 0;
             let World { state, wakes, jobs, metrics, .. } = &*world;
             (event, (state.clone(), wakes.clone(), jobs.clone(), metrics.clone()))
         });
         let result = glue::handle::<B>(&event, &settings.to_string());
-        let effects = with(|world| std::mem::take(&mut world.effects));
-        match result {
-            Ok(()) => Ok(effects),
+        with(|world| match result {
+            Ok(()) => Ok(world.commit()),
             Err(error) => {
-                with(|world| (world.state, world.wakes, world.jobs, world.metrics) = before);
+                (world.state, world.wakes, world.jobs, world.metrics) = before;
+                world.begin();
                 Err(error.into())
             }
-        }
+        })
     }
 
     /// The numbers that bots have reported.
@@ -262,6 +266,15 @@ impl Cluster {
     /// assert!(cluster.get("gpt", 100).unwrap().is_verified(Tier::Object));
     /// ```
     pub fn carry_out(&self, effects: &[Effect]) {
-        with(|world| effects.iter().for_each(|effect| world.carry_out(effect)));
+        with(|world| {
+            world.commit();
+            effects.iter().for_each(|effect| {
+                world.carry_out(effect);
+                world.done(effect);
+            });
+        });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,9 +97,15 @@ impl Effect {
 }
 
 impl Effect {
+    /// Whether it is carried out by a job. Pins hold with the handler's commit.
+    pub(super) fn is_job(&self) -> bool {
+        matches!(self, Self::Replicate(_) | Self::Prune { .. })
+    }
+
     /// Whether it asks for the same as another, whatever the reason.
     pub(super) fn does_the_same(&self, other: &Self) -> bool {
         let kind = match (self, other) {
+            (Self::Replicate(one), Self::Replicate(other)) => one.target == other.target,
             (Self::Prune { tier, .. }, Self::Prune { tier: other, .. }) => tier == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         };

@@ -1,18 +1,13 @@
-//! What the host's guard would say in a scenario: admission and safe prune, as `wit/` and the host have them.
+//! What the host's guard would say in a scenario: its one target and safe prune, as `wit/` and the host have them.
 //!
 //! A cluster that a test makes up by hand has no guard: there a test scripts the refusals.
 
 use super::{Effect, world::World};
 use crate::{Checkpoint, Refusal, Tier};
 
-/// Effects of one event, unless the operator granted others.
-const EFFECTS: usize = 64;
-
 /// What a guard knows beside the catalogue.
 #[derive(Default)]
 pub(super) struct Guard {
-    /// Effects that were accepted and have not ended.
-    pub(super) doing: Vec<Effect>,
     /// Checkpoints that are being copied now.
     pub(super) read: Vec<(String, u64)>,
 }
@@ -20,19 +15,9 @@ pub(super) struct Guard {
 impl Guard {
     /// Whether an effect may be accepted: `known` is its checkpoint.
     pub(super) fn admit(&self, world: &World, effect: &Effect, known: &Checkpoint) -> Result<(), Refusal> {
-        if world.effects.len() >= EFFECTS {
-            return Err(Refusal::OverQuota(format!("an event may have {EFFECTS} effects")));
-        }
-        if self.doing.iter().chain(&world.effects).any(|it| it.does_the_same(effect)) {
-            return Err(Refusal::Unnecessary("it was asked for already".into()));
-        }
-        let name = format!("{} step {}", effect.run(), effect.step());
         match effect {
             Effect::Replicate(request) if request.target != "default" => {
                 Err(Refusal::NotFound(format!("there is no target {}", request.target)))
-            }
-            Effect::Replicate(_) if !known.is_present(Tier::Nvme) => {
-                Err(Refusal::NotFound(format!("{name} has nothing on this host's NVMe")))
             }
             Effect::Prune { tier, .. } => self.admit_prune(world, known, *tier),
             _ => Ok(()),

@@ -5,23 +5,24 @@ pub(crate) mod checkpoints {
     use crate::{
         Checkpoint, Refusal, Tier,
         bindings::tidegate::bot::checkpoints::{Page, Verdict},
-        testing::{Effect, world::with},
+        testing::{Effect, bounds, world::with},
     };
 
     pub(crate) fn runs(after: Option<&str>) -> Result<Vec<String>, Refusal> {
+        after.map_or(Ok(()), bounds::name)?;
         with(|world| {
             let mut runs: Vec<String> = world.checkpoints.keys().map(|(run, _)| run.clone()).collect();
             runs.dedup();
             runs.retain(|run| after.is_none_or(|after| run.as_str() > after));
-            runs.truncate(256);
+            runs.truncate(bounds::PAGE);
             Ok(runs)
         })
     }
 
     pub(crate) fn list_checkpoints(run: &str, before: Option<u64>, limit: u32) -> Result<Page, Refusal> {
-        if !(1..=256).contains(&limit) {
-            return Err(Refusal::Invalid(format!("a limit is 1 to 256, not {limit}")));
-        }
+        bounds::name(run)?;
+        bounds::count("a limit", limit as usize)?;
+        before.map_or(Ok(()), bounds::step)?;
         with(|world| {
             let (first, end) = ((run.to_owned(), 0), (run.to_owned(), before.unwrap_or(u64::MAX)));
             let mut found = world.checkpoints.range(first..end).rev().map(|(_, checkpoint)| checkpoint);
@@ -32,13 +33,15 @@ pub(crate) mod checkpoints {
     }
 
     pub(crate) fn get_checkpoint(run: &str, step: u64) -> Result<Option<Checkpoint>, Refusal> {
+        bounds::name(run)?;
+        bounds::step(step)?;
         with(|world| Ok(world.checkpoints.get(&(run.to_owned(), step)).cloned()))
     }
 
     pub(crate) fn plan_prune(run: &str, steps: &[u64], tier: Tier) -> Result<Vec<Verdict>, Refusal> {
-        if !(1..=256).contains(&steps.len()) {
-            return Err(Refusal::Invalid(format!("a plan has 1 to 256 steps, not {}", steps.len())));
-        }
+        bounds::name(run)?;
+        bounds::count("the number of a plan's steps", steps.len())?;
+        steps.iter().try_for_each(|step| bounds::step(*step))?;
         with(|world| {
             let judge = |step: &u64| {
                 let (run, step, reason) = (run.to_owned(), *step, "a plan".to_owned());
@@ -69,7 +72,7 @@ pub(crate) mod replication {
     use crate::{
         Refusal,
         replication::{JobState, Request},
-        testing::{Effect, world::with},
+        testing::{Effect, bounds, world::with},
     };
 
     pub(crate) fn replicate(request: &Request) -> Result<String, Refusal> {
@@ -77,6 +80,7 @@ pub(crate) mod replication {
     }
 
     pub(crate) fn status(effect: &str) -> Result<Option<JobState>, Refusal> {
+        bounds::id(effect)?;
         with(|world| Ok(world.jobs.get(effect).copied()))
     }
 
@@ -115,36 +119,35 @@ pub(crate) mod metrics {
 
 /// `state.wit`.
 pub(crate) mod state {
-    use crate::{Refusal, testing::world::with};
-
-    fn check(key: &str) -> Result<(), Refusal> {
-        let ok = (1..=256).contains(&key.len());
-        if ok { Ok(()) } else { Err(Refusal::Invalid("a key has 1 to 256 bytes".into())) }
-    }
+    use crate::{
+        Refusal,
+        testing::{bounds, world::with},
+    };
 
     pub(crate) fn get(key: &str) -> Result<Option<Vec<u8>>, Refusal> {
-        check(key)?;
+        bounds::key(key)?;
         with(|world| Ok(world.state.get(key).cloned()))
     }
 
     pub(crate) fn set(key: &str, value: &[u8]) -> Result<(), Refusal> {
-        check(key)?;
+        bounds::key(key)?;
         if value.len() > 65_536 {
             return Err(Refusal::Invalid("a value has at most 65536 bytes".into()));
         }
-        with(|world| world.state.insert(key.to_owned(), value.to_vec()));
-        Ok(())
+        with(|world| world.set_state(key, value))
     }
 
     pub(crate) fn delete(key: &str) -> Result<(), Refusal> {
-        check(key)?;
+        bounds::key(key)?;
         with(|world| world.state.remove(key));
         Ok(())
     }
 
     pub(crate) fn keys(prefix: &str, after: Option<&str>) -> Result<Vec<String>, Refusal> {
+        after.map_or(Ok(()), bounds::prefix)?;
+        bounds::prefix(prefix)?;
         let fits = |key: &String| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
-        with(|world| Ok(world.state.keys().filter(|key| fits(key)).take(256).cloned().collect()))
+        with(|world| Ok(world.state.keys().filter(|key| fits(key)).take(bounds::PAGE).cloned().collect()))
     }
 }
 
@@ -170,27 +173,12 @@ pub(crate) mod log {
 pub(crate) mod schedule {
     use crate::{Refusal, testing::world::with};
 
-    const AHEAD: u64 = 400 * 24 * 3600 * 1_000_000_000;
-
     pub(crate) fn wake_at(time: u64, key: &str, reason: &str) -> Result<(), Refusal> {
-        if !(1..=256).contains(&key.len()) || !(1..=512).contains(&reason.len()) {
-            return Err(Refusal::Invalid("a key has 1 to 256 bytes, a reason 1 to 512".into()));
-        }
-        with(|world| {
-            if time > world.now.saturating_add(AHEAD) {
-                return Err(Refusal::Invalid("a bot is woken at most 400 days ahead".into()));
-            }
-            if world.wakes.len() >= 256 && !world.wakes.contains_key(key) {
-                return Err(Refusal::OverQuota("a bot is woken under at most 256 keys".into()));
-            }
-            world.wakes.insert(key.to_owned(), time);
-            Ok(())
-        })
+        with(|world| world.wake_at(time, key, reason))
     }
 
     pub(crate) fn cancel(key: &str) -> Result<(), Refusal> {
-        with(|world| world.wakes.remove(key));
-        Ok(())
+        with(|world| world.cancel_wake(key))
     }
 }
 

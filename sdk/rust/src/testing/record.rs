@@ -94,7 +94,7 @@ pub struct Ended {
 /// use tidegate_sdk::testing::{Eager, Scenario, json};
 /// let twice = Scenario::calm().bot::<Eager>(json!({})).bot::<Eager>(json!({}));
 /// let record = twice.run().unwrap();
-/// assert_eq!(record.refused[0].refusal.message(), "it was asked for already");
+/// assert_eq!(record.refused[0].refusal.class(), "unnecessary");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
@@ -116,7 +116,7 @@ pub struct Refused {
 /// use tidegate_sdk::testing::{Eager, Scenario, json};
 /// let twice = Scenario::calm().bot::<Eager>(json!({})).bot::<Eager>(json!({}));
 /// let record = twice.run().unwrap();
-/// assert_eq!(record.failed[0].error, "unnecessary: it was asked for already");
+/// assert!(record.failed[0].error.ends_with("is doing this"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {

@@ -1,8 +1,8 @@
 //! The checks, in their order.
 
-use std::{env, path::Path, process::Command};
+use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use tidegate_tests_support::{host, venv};
 
 use super::counts::{self, Counts};
@@ -44,6 +44,7 @@ impl From<Error> for Outcome {
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "fmt", about: "the source is formatted", needs: &[], run: fmt },
     Check { name: "layers", about: "the domain depends on nothing that runs or stores", needs: &[], run: layers },
+    Check { name: "locks", about: "what is fuzzed is locked to what runs", needs: &[], run: locks },
     Check { name: "deny", about: "licences, sources and bans of all dependencies", needs: &[], run: deny },
     Check { name: "plugins", about: "the plugins are components", needs: &[], run: build_plugins },
     Check { name: "clippy", about: "no lint warns", needs: &[], run: clippy },
@@ -61,6 +62,39 @@ fn fmt(step: &mut Step<'_>, root: &Path) -> Outcome {
 
 fn layers(step: &mut Step<'_>, root: &Path) -> Outcome {
     layers::check(step, root).into()
+}
+
+/// The folder of the fuzz targets, which are no part of the workspace and have a lock of their own.
+const FUZZ: &str = "host/sandbox/fuzz";
+/// The packages that are locked there and not here.
+const FUZZ_ALONE: [&str; 2] = ["libfuzzer-sys", "tidegate-sandbox-fuzz"];
+
+/// Nothing is built: cargo says whether the lock is whole, and its versions are compared with the workspace's.
+fn locks(step: &mut Step<'_>, root: &Path) -> Outcome {
+    let mut check = || -> Result<()> {
+        let mut tree = cargo(root);
+        tree.args(["tree", "--locked", "--depth=0", "--manifest-path"]).arg(root.join(FUZZ).join("Cargo.toml"));
+        step.must(tree).with_context(|| format!("{FUZZ}/Cargo.lock is stale: its README says how to renew it"))?;
+        let read = |file: &str| fs::read_to_string(root.join(file)).with_context(|| file.to_owned());
+        same_versions(&read("Cargo.lock")?, &read(&format!("{FUZZ}/Cargo.lock"))?)
+    };
+    check().into()
+}
+
+/// Whether all that is locked for the fuzzer is locked alike for the workspace.
+fn same_versions(workspace: &str, fuzz: &str) -> Result<()> {
+    let ours: BTreeSet<_> = locked(workspace).collect();
+    let others: Vec<_> = locked(fuzz).filter(|it| !FUZZ_ALONE.contains(&it.0) && !ours.contains(it)).collect();
+    ensure!(others.is_empty(), "{FUZZ}/Cargo.lock has what Cargo.lock has not: {others:?}");
+    Ok(())
+}
+
+/// The packages of a lock, each with its version.
+fn locked(lock: &str) -> impl Iterator<Item = (&str, &str)> {
+    lock.split("[[package]]").skip(1).filter_map(|package| {
+        let of = |key: &str| package.lines().find_map(|line| line.strip_prefix(key)?.strip_suffix('"'));
+        Some((of("name = \"")?, of("version = \"")?))
+    })
 }
 
 fn build_plugins(step: &mut Step<'_>, root: &Path) -> Outcome {
@@ -176,11 +210,7 @@ fn counted(step: &mut Step<'_>, command: Command, read: fn(&str) -> (Counts, Opt
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::BTreeSet,
-        fs,
-        path::{Path, PathBuf},
-    };
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -196,6 +226,34 @@ mod tests {
                 found.insert(folder.to_owned());
             }
         }
+    }
+
+    #[test]
+    fn a_lock_with_another_version_or_another_package_is_found() {
+        let lock = |packages: &[(&str, &str)]| {
+            let each =
+                |(name, version): &(&str, &str)| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n");
+            packages.iter().map(each).collect::<String>()
+        };
+        let ours = lock(&[("rand", "0.9.0"), ("rand", "0.10.4"), ("url", "2.5.8")]);
+        for (theirs, said) in [
+            (lock(&[("rand", "0.10.4"), ("libfuzzer-sys", "0.4.13")]), None),
+            (lock(&[("rand", "0.10.3")]), Some("0.10.3")),
+            (lock(&[("mio", "1.2.5")]), Some("mio")),
+        ] {
+            let same = same_versions(&ours, &theirs);
+            assert_eq!(same.is_err(), said.is_some(), "{theirs}");
+            assert!(said.is_none_or(|said| same.unwrap_err().to_string().contains(said)));
+        }
+    }
+
+    #[test]
+    fn what_is_fuzzed_is_locked_to_what_runs() {
+        let root = crate::workspace::root().unwrap();
+        let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+        same_versions(&read("Cargo.lock"), &read(&format!("{FUZZ}/Cargo.lock"))).unwrap();
+        // Its dependencies stand in the lock as in the manifests: cargo itself looks at them, in the check.
+        assert!(locked(&read("Cargo.lock")).any(|it| it.0 == "wasmtime-wasi"));
     }
 
     #[test]

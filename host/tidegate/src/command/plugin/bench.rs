@@ -3,8 +3,8 @@ use std::{any::Any, collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::Serialize;
 use serde_json::Value;
 use tidegate_core::{
-    Checkpoint, Effect, EffectId, Event, EventKind, JobState, Refusal, RunName, Shard, Step, Tier, Timestamp, Verdict,
-    limits,
+    BotName, Checkpoint, Effect, EffectId, Event, EventKind, JobState, Refusal, RunName, Shard, Step, Tier, Timestamp,
+    Verdict, limits,
 };
 use tidegate_sandbox::{Calls, MetricChange, Options, Sandbox, Usage};
 
@@ -127,10 +127,12 @@ fn kinds(newest: u64) -> Result<Vec<EventKind>, String> {
     let rank = 0_u64.try_into().map_err(|error| format!("{error}"))?;
     let world_size = 1_u64.try_into().map_err(|error| format!("{error}"))?;
     let target = || "default".parse().map_err(|error| format!("{error}"));
-    let (bot, plugin) = ("bench".parse().map_err(|error| format!("{error}"))?, tidegate_core::Digest::of(b""));
+    let bot: BotName = "bench".parse().map_err(|error| format!("{error}"))?;
+    let plugin = tidegate_core::Digest::of(b"");
     let (again, bytes, reason) = (|| run.clone(), 1 << 30, String::from("why"));
     Ok(vec![
-        EventKind::BotStarted { bot, plugin },
+        EventKind::BotStarted { bot: bot.clone(), plugin },
+        EventKind::BotWoken { bot, key: RUN.to_owned(), due: Timestamp(NOW), reason: reason.clone() },
         EventKind::ShardCommitted { run: again(), step, rank, world_size, bytes, files: 1 },
         EventKind::CheckpointComplete { run: again(), step, bytes },
         EventKind::CheckpointSealed { run: again(), step },
@@ -241,5 +243,27 @@ impl Calls for Cluster {
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_occurrence_of_the_contract_is_measured() {
+        let contract = include_str!("../../../../../wit/types.wit");
+        let (_, cases) = contract.split_once("variant occurrence {").unwrap();
+        let (cases, _) = cases.split_once("\n  }").unwrap();
+        let cases = cases.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+        let told: BTreeSet<&str> = cases.map(|line| line.split(['(', ',']).next().unwrap()).collect();
+        let kinds = kinds(100).unwrap();
+        // The journal says of what kind of thing it is that it was started or woken.
+        let name = |kind: &EventKind| kind.name().strip_prefix("bot-").unwrap_or(kind.name());
+        let measured: BTreeSet<&str> = kinds.iter().map(name).collect();
+        assert_eq!(measured, told);
+        assert!(told.contains("woken") && kinds.len() == told.len(), "{told:?}");
     }
 }

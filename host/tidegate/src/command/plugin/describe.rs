@@ -3,7 +3,6 @@ use std::{fmt::Display, fs, path::PathBuf};
 use anyhow::Context;
 use serde_json::Value;
 use tidegate_core::{PluginManifest, limits, told};
-use tidegate_sandbox::VERSION;
 
 use super::inspect;
 use crate::{command::input, exit::Failure, show::Out};
@@ -17,7 +16,7 @@ pub(crate) struct Args {
     /// The component: a .wasm file
     file: PathBuf,
     /// As JSON, or @FILE: {"name":"pins","version":"1.0.0","wants":{"pin":{"why":"to hold steps"},"prune":{"why":"never
-    /// done","optional":true}}}. `worlds` is this version's if it is left out
+    /// done","optional":true}}}. `worlds` is the one that it was made for if it is left out
     #[arg(long, value_name = "JSON", value_parser = input::json)]
     manifest: Value,
 }
@@ -31,7 +30,9 @@ pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
     }
     if let Some(fields) = manifest.as_object_mut() {
         fields.entry("manifest").or_insert_with(|| PluginManifest::FORM.into());
-        fields.entry("worlds").or_insert_with(|| vec![format!("tidegate:bot/policy@{VERSION}")].into());
+        if !fields.contains_key("worlds") {
+            fields.insert("worlds".to_owned(), vec![inspect::look_at(&file, &component)?.world].into());
+        }
     }
     let manifest = PluginManifest::decode(manifest.to_string().as_bytes())
         .map_err(|bad| Failure::Usage(format!("--manifest: {}", told(&bad.to_string()))))?;

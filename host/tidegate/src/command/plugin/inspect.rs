@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 use tidegate_core::{PluginManifest, Want, limits};
@@ -23,8 +26,12 @@ pub(crate) struct Args {
 pub(super) struct Inspected {
     digest: String,
     bytes: u64,
-    /// The world that it was made for.
-    world: String,
+    /// The world that it was made for, by its imports and exports.
+    pub(super) world: String,
+    /// Whether it looks after its own state when it takes over from another version.
+    migrates: bool,
+    /// The functions that it imports, by interface.
+    imports: BTreeMap<String, BTreeSet<String>>,
     /// What its imports can do.
     uses: Vec<Want>,
     manifest: Option<PluginManifest>,
@@ -48,27 +55,47 @@ pub(super) fn look_at(file: &Path, component: &[u8]) -> Result<Inspected, Failur
     let plugin = sandbox.load(component).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
     let about = plugin.about();
     let uses = about.used.iter().copied().collect();
-    let (bytes, manifest) = (component.len() as u64, about.manifest.clone());
-    Ok(Inspected { digest: about.digest.to_string(), bytes, world: about.world.clone(), uses, manifest })
+    Ok(Inspected {
+        digest: about.digest.to_string(),
+        bytes: component.len() as u64,
+        world: about.world.clone(),
+        migrates: about.migrates,
+        imports: about.imports.clone(),
+        uses,
+        manifest: about.manifest.clone(),
+    })
 }
 
+/// What it is, then what it says of itself.
 pub(super) fn text(about: &Inspected) -> String {
-    let mut text = match &about.manifest {
-        Some(it) => format!("{} {}\n{}\nworlds   {}\n", it.name, it.version, it.description, it.worlds.join(", ")),
+    let Inspected { digest, bytes: size, world, migrates, imports, uses, manifest } = about;
+    let mut text = match manifest {
+        Some(it) => format!("{} {}\n{}\n", it.name, it.version, it.description),
         None => "it says nothing of itself: all that it uses must be granted. [package.metadata.tidegate] or `tidegate plugin \
                  describe` gives it a manifest\n"
             .to_owned(),
     };
-    text += &format!("digest   {}\nsize     {}\n", about.digest, bytes(about.bytes));
-    let uses: Vec<&str> = about.uses.iter().map(|want| want.name()).collect();
-    text +=
-        &format!("uses     {}\n", if uses.is_empty() { "nothing that is granted".to_owned() } else { uses.join(", ") });
-    for (want, wanted) in about.manifest.iter().flat_map(|it| &it.wants) {
+    let state = if *migrates { ", migrates its state" } else { "" };
+    text += &format!("digest   {digest}\nsize     {}\nworld    {world}{state}\n", bytes(*size));
+    let functions = |(interface, functions): (&String, &BTreeSet<String>)| {
+        format!("{interface}: {}", functions.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    let imports: Vec<String> = imports.iter().map(functions).collect();
+    text += &format!("imports  {}\n", or_nothing(&imports, "\n         ", "nothing"));
+    let uses: Vec<&str> = uses.iter().map(|want| want.name()).collect();
+    text += &format!("uses     {}\n", or_nothing(&uses, ", ", "nothing that is granted"));
+    let Some(manifest) = manifest else { return text };
+    text += &format!("\nits manifest says:\nworlds   {}\n", manifest.worlds.join(", "));
+    for (want, wanted) in &manifest.wants {
         let needs = if wanted.optional { "can use" } else { "needs" };
         text += &format!("{needs:8} {want}: {}\n", wanted.why);
     }
-    if let Some(schema) = about.manifest.as_ref().and_then(|it| it.settings.as_ref()) {
+    if let Some(schema) = &manifest.settings {
         text += &format!("\n{}", settings::table(schema));
     }
     text
+}
+
+fn or_nothing<T: AsRef<str>>(items: &[T], between: &str, nothing: &str) -> String {
+    if items.is_empty() { nothing.to_owned() } else { items.iter().map(T::as_ref).collect::<Vec<_>>().join(between) }
 }

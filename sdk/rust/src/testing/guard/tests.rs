@@ -37,18 +37,6 @@ fn what_is_being_copied_is_not_pruned_meanwhile() {
     assert_eq!(refused.class(), "unavailable");
 }
 
-#[test]
-fn the_same_effect_is_accepted_once_and_no_more_than_the_quota() {
-    let mut world = world(&[checkpoint("gpt", 1)]);
-    let known = world.checkpoints[&("gpt".to_owned(), 1)].clone();
-    let pin = |step| Effect::Pin { run: "gpt".into(), step, reason: "good".into() };
-    world.effects = vec![pin(1)];
-    assert_eq!(Guard::default().admit(&world, &pin(1), &known).unwrap_err().class(), "unnecessary");
-    assert!(Guard::default().admit(&world, &pin(2), &known).is_ok());
-    world.effects = (10..10 + EFFECTS as u64).map(pin).collect();
-    assert_eq!(Guard::default().admit(&world, &pin(2), &known).unwrap_err().class(), "over-quota");
-}
-
 /// The same checkpoint as the host keeps it.
 fn as_the_host_has_it(it: &Checkpoint) -> core::Checkpoint {
     let (step, world) = (it.step.try_into().unwrap(), 2_u64.try_into().unwrap());

@@ -14,7 +14,7 @@ use crate::{
     testing::{
         Effect,
         guard::Guard,
-        world::{World, with},
+        world::{World, arrive, with},
     },
 };
 
@@ -37,7 +37,10 @@ pub(super) struct Host {
 pub(super) struct Cursor {
     pub(super) inbox: VecDeque<Event>,
     state: BTreeMap<String, Vec<u8>>,
+    /// A key stands here until the bot has come to the event of its wake.
     pub(super) wakes: BTreeMap<String, u64>,
+    /// Those of them that have become an event.
+    pub(super) fired: BTreeMap<String, u64>,
     pub(super) failures: u32,
     /// How far its effects are, by their ids.
     pub(super) jobs: BTreeMap<String, JobState>,
@@ -84,18 +87,22 @@ impl Host {
     pub(super) fn handle(&mut self, nth: usize, bot: &Seat) -> Option<(u64, Handled)> {
         let cursor = self.cursors.get_mut(nth).filter(|it| !it.stopped && !it.waits)?;
         let event = cursor.inbox.front()?.clone();
+        if let Occurrence::Woken(wake) = &event.what
+            && cursor.fired.get(&wake.key) == Some(&wake.due)
+        {
+            cursor.fired.remove(&wake.key);
+        }
+        arrive(&mut cursor.wakes, &event.what);
         let before = (cursor.state.clone(), cursor.wakes.clone(), cursor.jobs.clone(), cursor.metrics.clone());
         self.world.now = event.time;
         self.world.seq = event.seq;
-        self.world.drawn = 0;
+        self.world.begin();
         self.world.bot = nth as u64;
         mem::swap(&mut self.world.state, &mut cursor.state);
         mem::swap(&mut self.world.wakes, &mut cursor.wakes);
         mem::swap(&mut self.world.jobs, &mut cursor.jobs);
         mem::swap(&mut self.world.metrics, &mut cursor.metrics);
-        if let Some(guard) = &mut self.world.guard {
-            guard.doing = self.jobs.values().map(|job| job.effect.clone()).collect();
-        }
+        self.world.doing = self.jobs.values().map(|job| (job.id.clone(), job.effect.clone())).collect();
         with(|world| mem::swap(world, &mut self.world));
         let result = (bot.handle)(&event, &bot.settings);
         with(|world| mem::swap(world, &mut self.world));

@@ -20,7 +20,7 @@ pub(super) struct Job {
     /// Its place in the record.
     asked: usize,
     bot: usize,
-    id: String,
+    pub(super) id: String,
     pub(super) effect: Effect,
     /// Nanoseconds from the beginning.
     not_before: u64,

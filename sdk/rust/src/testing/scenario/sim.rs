@@ -6,7 +6,7 @@ use super::{
     Plan, Seat,
     copies::Trouble,
     dice::{Dice, nanos},
-    host::{EPOCH, Handled, Host},
+    host::{Cursor, EPOCH, Handled, Host},
 };
 use crate::{
     Checkpoint, CheckpointRef, Error, Metric, Occurrence, ShardRef, Tier, Wake,
@@ -167,12 +167,13 @@ impl Sim {
     fn wake(&mut self, host: usize, bot: usize, key: String, due: u64) {
         let now = self.now;
         let Some(it) = self.hosts.get_mut(host) else { return };
-        let Some(cursor) = it.cursors.get_mut(bot).filter(|it| it.wakes.get(&key) == Some(&due)) else { return };
+        let is_due = |it: &&mut Cursor| it.wakes.get(&key) == Some(&due) && it.fired.get(&key) != Some(&due);
+        let Some(cursor) = it.cursors.get_mut(bot).filter(is_due) else { return };
         if let Some(next) = cursor.woken.map(|last| last + SECOND).filter(|next| *next > now) {
             self.plan_at(next, Action::Wake { host, bot, key, due });
             return;
         }
-        cursor.wakes.remove(&key);
+        cursor.fired.insert(key.clone(), due);
         cursor.woken = Some(now);
         self.tell(host, &Occurrence::Woken(Wake { key, due }), Some(bot));
     }

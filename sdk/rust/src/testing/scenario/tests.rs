@@ -77,6 +77,31 @@ fn a_bot_is_woken_at_the_time_it_asked_for_and_not_again() {
 }
 
 #[test]
+fn a_key_is_taken_until_its_bot_has_come_to_the_wake_whatever_the_handler_does() {
+    struct Fails;
+    impl Bot for Fails {
+        type Settings = NoSettings;
+        fn handle(_: &Event, _: &NoSettings) -> Result<(), Error> {
+            Err("not now".into())
+        }
+    }
+    let plan = Scenario::calm().bot::<Fails>(json!({}));
+    let mut host = host::Host::new(0, 1, 1);
+    for (key, due) in [("k", 5), ("moved", 9)] {
+        host.cursors[0].wakes.insert(key.to_owned(), due);
+    }
+    for key in ["k", "moved"] {
+        let woken = Occurrence::Woken(crate::Wake { key: key.to_owned(), due: 5 });
+        host.journal(5, &woken, Some(0));
+        let keys = |host: &host::Host| host.cursors[0].wakes.keys().cloned().collect::<Vec<_>>();
+        assert!(keys(&host).iter().any(|it| it == key));
+        assert!(host.handle(0, &plan.bots[0]).unwrap().1.result.is_err());
+        assert_eq!(keys(&host), ["moved"], "the event is tried again, and the key is free; one that was moved stays");
+        host.cursors[0].inbox.clear();
+    }
+}
+
+#[test]
 fn an_error_leaves_nothing_and_after_four_tries_the_bot_is_stopped_on_its_host() {
     /// Can't stand the third checkpoint of a run.
     struct Fragile;

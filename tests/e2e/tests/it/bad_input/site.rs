@@ -28,8 +28,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn start() -> Self {
+        Self::start_with(|options| options)
+    }
+
+    /// With other options.
+    pub(crate) fn start_with(options: impl FnOnce(Options) -> Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let host = Options::dev(&folder.path().join("host")).start().unwrap();
+        let host = options(Options::dev(&folder.path().join("host"))).start().unwrap();
         Self { folder, host }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! A file of `tests/hostile` is the fields of a core module, or a whole component. Its first line tells its story; then may
 //! come, each behind `;;`: `world:` (`policy`, `policy-with-migration` or `0.1`), `grants:` and `manifest:` as JSON, `ends:`,
-//! and `check:` for numbers of the bot as REST shows it. Of a module only what is hostile is written down: memory,
-//! allocator, exports and `$shard`, which is called when a shard was committed, are added where they are left out.
+//! and `check:` for numbers of the bot as REST shows it. One that may end by `ran longer` is played with the usual deadline,
+//! all others with one that they never meet. Of a module only what is hostile is written down: memory, allocator, exports
+//! and `$shard`, which is called when a shard was committed, are added where they are left out.
 
 use std::{fs, path::Path};
 
@@ -40,6 +41,13 @@ impl Fixture {
     /// One that is granted nothing.
     pub(super) fn new(name: &str, component: Vec<u8>, end: End) -> Self {
         Self { name: name.into(), component, grants: json!({}), settings: "{}".into(), end, checks: Vec::new() }
+    }
+}
+
+impl Fixture {
+    /// Whether nothing but the deadline may end it.
+    pub(super) fn is_about_time(&self) -> bool {
+        matches!(&self.end, End::Quarantined { said } if said.iter().any(|it| it == "ran longer"))
     }
 }
 

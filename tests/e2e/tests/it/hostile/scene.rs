@@ -17,8 +17,10 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn start() -> Self {
-        Self { site: Site::start(), step: 0, prey: 0 }
+    /// A host that gives a bot this long, seconds.
+    pub(super) fn start(deadline: u64) -> Self {
+        let site = Site::start_with(|options| options.env("TIDEGATE_BOTS__DEADLINE_SECONDS", deadline.to_string()));
+        Self { site, step: 0, prey: 0 }
     }
 
     /// A checkpoint that only the neighbour sees.
