@@ -11,7 +11,7 @@ pub struct Plugin {
     pub digest: String,
     /// Bytes of the component.
     pub bytes: u64,
-    /// What it says of itself, as it stands in it: name, version, what it wants and what for, a schema of its settings.
+    /// What it says of itself, as it stands in it: name, version, what it wants, how much of it and what for, a schema of its settings.
     pub manifest: Option<Value>,
 }
 

@@ -63,11 +63,14 @@ fn a_component_that_says_nothing_of_itself_can_be_described() {
         let (code, _, err) = describe(manifest);
         assert!(code == 2 && err.contains(said), "{manifest}: {err}");
     }
-    let pin = r#"{"name":"bot","version":"1","wants":{"pin":{"why":"if told to","optional":true}}}"#;
+    let pin = r#"{"name":"bot","version":"1","wants":{"pin":{"why":"if told to","optional":true,"runs":["gpt-*"]}}}"#;
     let (code, out, err) = describe(pin);
     assert_eq!(code, 0, "{err}");
     let about: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(about["manifest"]["worlds"][0], "tidegate:bot/policy@0.2.0");
+    assert_eq!(about["manifest"]["wants"]["pin"]["runs"][0], "gpt-*");
+    let told = output(&mut tidegate(&["plugin", "inspect", file])).1;
+    assert!(told.contains("can use  pin: if told to\n") && told.contains("for runs `gpt-*`\n"), "{told}");
     assert_eq!(install().0, 0, "what is optional need not be granted");
     let (code, _, err) = describe(pin);
     assert!(code == 2 && err.contains("has a manifest already"), "{err}");

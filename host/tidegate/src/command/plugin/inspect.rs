@@ -66,6 +66,9 @@ pub(super) fn text(about: &Inspected) -> String {
     for (want, wanted) in about.manifest.iter().flat_map(|it| &it.wants) {
         let needs = if wanted.optional { "can use" } else { "needs" };
         text += &format!("{needs:8} {want}: {}\n", wanted.why);
+        for need in wanted.needs() {
+            text += &format!("{:8}   for {need}\n", "");
+        }
     }
     if let Some(schema) = about.manifest.as_ref().and_then(|it| it.settings.as_ref()) {
         text += &format!("\n{}", settings::table(schema));
