@@ -53,13 +53,24 @@ fn private(config: &Config) -> Vec<PathBuf> {
     [config.tier_path(), config.plugins_path(), config.compiled_path()].into_iter().chain(files).collect()
 }
 
+/// As the sandbox's defaults have it: 200 million in a second.
+const FUEL_PER_MILLISECOND: u64 = 200_000;
+
 /// Bots are compiled in a process of their own, and once.
 fn sandbox(config: &Config) -> tidegate_sandbox::Options {
     let mut worker = compile_worker::worker();
     worker.deadline = config.bots.compile_deadline_seconds.map_or(worker.deadline, Duration::from_secs);
     worker.memory_bytes = config.bots.compile_memory_bytes.unwrap_or(worker.memory_bytes);
-    let (compiler, cache) = (Compiler::Worker(worker), Some(CacheOptions::new(config.compiled_path())));
-    tidegate_sandbox::Options { compiler, cache, ..tidegate_sandbox::Options::default() }
+    let mut options = tidegate_sandbox::Options::default();
+    (options.compiler, options.cache) = (Compiler::Worker(worker), Some(CacheOptions::new(config.compiled_path())));
+    options.memory_bytes = config.bots.memory_bytes.unwrap_or(options.memory_bytes);
+    if let Some(millis) = config.bots.deadline_ms {
+        options.deadline = Duration::from_millis(millis);
+        // More time is of no use to a bot that is out of fuel long before.
+        options.fuel = Some(millis.saturating_mul(FUEL_PER_MILLISECOND));
+    }
+    options.fuel = options.fuel.filter(|_| config.bots.fuel.unwrap_or(true));
+    options
 }
 
 fn target(section: &ObjectSection) -> Result<Target> {
@@ -71,4 +82,27 @@ fn target(section: &ObjectSection) -> Result<Target> {
     }
     options.store = section.options.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect();
     Ok(Target::open(section.name.clone(), &section.url, options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(change: impl FnOnce(&mut crate::config::BotsSection)) -> tidegate_sandbox::Options {
+        let mut config = crate::config::for_dev(std::path::Path::new("some-dir"), None, None, None).unwrap();
+        change(&mut config.bots);
+        sandbox(&config)
+    }
+
+    #[test]
+    fn what_a_bot_may_use_is_the_operators_to_say() {
+        let (defaults, unsaid) = (tidegate_sandbox::Options::default(), options(|_| {}));
+        let bounds = |it: &tidegate_sandbox::Options| (it.fuel, it.deadline, it.memory_bytes);
+        assert_eq!(bounds(&unsaid), bounds(&defaults));
+        assert_eq!(bounds(&options(|bots| bots.deadline_ms = Some(1000))), bounds(&defaults), "fuel goes with time");
+        let said = options(|bots| (bots.deadline_ms, bots.memory_bytes) = (Some(5000), Some(8 << 20)));
+        assert_eq!(bounds(&said), (Some(1_000_000_000), Duration::from_secs(5), 8 << 20));
+        assert_eq!(options(|bots| bots.fuel = Some(false)).fuel, None);
+        assert_eq!(options(|bots| (bots.fuel, bots.deadline_ms) = (Some(false), Some(50))).fuel, None);
+    }
 }

@@ -4,9 +4,9 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
-use common::{Host, output, tidegate};
+use common::{Host, output, save, tidegate};
 use serde_json::Value;
 use tidegate_tests_support::guest::{PIN, component};
 
@@ -75,4 +75,35 @@ fn a_component_that_says_nothing_of_itself_can_be_described() {
     let (code, _, err) = describe(pin);
     assert!(code == 2 && err.contains("has a manifest already"), "{err}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
+}
+
+#[test]
+fn an_operator_sets_how_long_a_bot_may_work_and_whether_its_fuel_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("host");
+    let words =
+        ["--json", "dev", "--dir", root.to_str().unwrap(), "--listen", "127.0.0.1:0", "--plugins", "/nonexistent"];
+    let mut start = tidegate(&words);
+    let host = Host::start_by(start.env("TIDEGATE_BOTS__FUEL", "false").env("TIDEGATE_BOTS__DEADLINE_MS", "50"));
+    let file = dir.path().join("loops.wasm");
+    let handle = "(if (i32.eq (local.get $what) (i32.const 1)) (then (loop $l (br $l))))";
+    fs::write(&file, component("", handle).unwrap()).unwrap();
+    let triggers = r#"{"events":["shard-committed"]}"#;
+    let grants = r#"{"read":["*"]}"#;
+    let install =
+        ["bots", "install", file.to_str().unwrap(), "--name", "bot", "--triggers", triggers, "--grants", grants];
+    host.json(&install);
+    save(&host, "gpt", 1, 0, 1, b"x");
+    let bot = loop {
+        let bot = host.json(&["bots", "show", "bot"]);
+        if bot["faults"] != 0 {
+            break bot;
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert!(bot["last_fault"].as_str().unwrap().contains("ran longer than 50ms"), "{bot}");
+    assert_eq!(bot["ledger"]["fuel"], 0, "{bot}");
+
+    let (code, _, err) = output(tidegate(&words).env("TIDEGATE_BOTS__MEMORY_BYTES", "1"));
+    assert!(code == 2 && err.contains("bots.memory_bytes is 4194304 to"), "{code} {err}");
 }

@@ -17,6 +17,13 @@ pub(crate) struct BotsSection {
     pub(crate) compile_deadline_seconds: Option<u64>,
     /// Bytes of memory that compiling one component may take, 256 MiB to 64 GiB. Default = 1 GiB.
     pub(crate) compile_memory_bytes: Option<u64>,
+    /// Whether the instructions of a bot are counted and bounded, at 200,000 for each millisecond of the deadline. Default =
+    /// true: what works too long is stopped at the same place on every machine and in every replay.
+    pub(crate) fuel: Option<bool>,
+    /// Milliseconds that one call into a bot may take, 10 to 10,000. Default = 1000.
+    pub(crate) deadline_ms: Option<u64>,
+    /// Bytes of memory of a bot while it handles an event, 4 MiB to 1 GiB. Default = 64 MiB.
+    pub(crate) memory_bytes: Option<usize>,
     /// Bots by name; each is installed, or changed to what is said here, when the host starts.
     pub(crate) install: BTreeMap<BotName, BotConfig>,
 }

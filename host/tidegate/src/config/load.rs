@@ -82,6 +82,13 @@ fn read(figment: Figment) -> Result<Config, Failure> {
     if config.bots.compile_memory_bytes.is_some_and(|bytes| !(256 << 20..=64 << 30).contains(&bytes)) {
         return usage("bots.compile_memory_bytes is 268435456 to 68719476736: 256 MiB to 64 GiB");
     }
+    // A bot that is told to stop ends what it is at first, and an operator's change waits for that.
+    if config.bots.deadline_ms.is_some_and(|millis| !(10..=10_000).contains(&millis)) {
+        return usage("bots.deadline_ms is 10 to 10000: a hundredth of a second to ten seconds");
+    }
+    if config.bots.memory_bytes.is_some_and(|bytes| !(4 << 20..=1 << 30).contains(&bytes)) {
+        return usage("bots.memory_bytes is 4194304 to 1073741824: 4 MiB to 1 GiB");
+    }
     for (name, bot) in &config.bots.install {
         if let Some(kind) = bot.triggers.unknown() {
             let kind = quoted(kind);
@@ -128,6 +135,8 @@ mod tests {
         assert_eq!(config.socket(), Path::new("/run/tidegate/tidegate.sock"));
         assert_eq!(config.bots.install.len(), 2);
         assert_eq!(config.tier.save_ttl_seconds, Some(3600));
+        assert_eq!((config.bots.fuel, config.bots.deadline_ms), (Some(true), Some(1000)));
+        assert_eq!(config.bots.memory_bytes, Some(64 << 20));
     }
 
     #[test]
@@ -162,6 +171,11 @@ mod tests {
             ("compile_deadline_seconds = 60", "compile_deadline_seconds = 0", "bots.compile_deadline_seconds"),
             ("compile_deadline_seconds = 60", "compile_deadline_seconds = 601", "bots.compile_deadline_seconds"),
             ("compile_memory_bytes = 1073741824", "compile_memory_bytes = 268435455", "bots.compile_memory_bytes"),
+            ("fuel = true", "fuel = 200000000", "bots.fuel"),
+            ("deadline_ms = 1000", "deadline_ms = 9", "bots.deadline_ms"),
+            ("deadline_ms = 1000", "deadline_ms = 10001", "bots.deadline_ms"),
+            ("\nmemory_bytes = 67108864", "\nmemory_bytes = 4194303", "bots.memory_bytes"),
+            ("\nmemory_bytes = 67108864", "\nmemory_bytes = 1073741825", "bots.memory_bytes"),
         ] {
             let error = parse(&whole().replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{to}: {error}");
