@@ -89,6 +89,17 @@ pub struct Previous {
     pub events_left: u64,
 }
 
+/// A version in whose place the one before it was put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RolledBack {
+    /// Its component.
+    pub plugin: String,
+    /// Its settings.
+    pub settings: Value,
+    /// On which event, and why.
+    pub why: String,
+}
+
 /// A version that runs beside the one at work, and how the two compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Candidate {
@@ -264,6 +275,9 @@ pub struct Bot {
     pub parked: Option<u64>,
     /// What is put back if this version fails on one of its first events.
     pub previous: Option<Previous>,
+    /// The last version that was put back from. The host does not install it again by itself when it starts, although its
+    /// configuration may name it; another one it does, and whoever installs the same wants it tried again.
+    pub rolled_back: Option<RolledBack>,
     /// A version that runs beside it.
     pub candidate: Option<Candidate>,
     /// Its own numbers, as it reports them.

@@ -12,7 +12,7 @@ mod saves;
 
 pub use bots::{
     Amount, Asked, Bot, BotSpec, Candidate, Decision, Difference, Ledger, Letter, Plugin, Previous, Promote, Promoted,
-    Trial, TrialRequest, Wake,
+    RolledBack, Trial, TrialRequest, Wake,
 };
 pub use checkpoints::{Checkpoint, Pin, PinRequest, PruneAnswer, PruneRequest, Run, Shard, Tier};
 pub use events::Event;

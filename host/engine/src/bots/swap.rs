@@ -15,7 +15,7 @@ use tidegate_store::{Space, Tx};
 
 use super::{
     kept::{self, Kept},
-    record::{Previous, Record, Version},
+    record::{Previous, Record, RolledBack, Version},
     registry::Running,
     state::{self, Part},
     wakes,
@@ -172,7 +172,8 @@ pub(super) fn go_back(tx: &mut Tx<'_>, record: &mut Record, at: Seq, fault: Stri
     way.kept.forget(tx, &name);
     let (from, to, bot) = (record.version.plugin, previous.version.plugin, name.clone());
     record.put_back = Some(format!("component {from} was put back at event {at}: {fault}"));
-    record.version = previous.version;
+    let version = std::mem::replace(&mut record.version, previous.version);
+    record.rolled_back = Some(RolledBack { version, why: format!("event {at}: {fault}") });
     record.quarantined = None;
     tx.append(EventKind::BotRolledBack { bot, from, to, at, fault })?;
     record.installed = tx.append(EventKind::BotStarted { bot: name.clone(), plugin: to })?;

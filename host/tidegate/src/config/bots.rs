@@ -24,7 +24,8 @@ pub(crate) struct BotsSection {
     pub(crate) deadline_ms: Option<u64>,
     /// Bytes of memory of a bot while it handles an event, 4 MiB to 1 GiB. Default = 64 MiB.
     pub(crate) memory_bytes: Option<usize>,
-    /// Bots by name; each is installed, or changed to what is said here, when the host starts.
+    /// Bots by name; each is installed, or changed to what is said here, when the host starts; not to
+    /// exactly what was put back before, see `tidegate bots show`.
     pub(crate) install: BTreeMap<BotName, BotConfig>,
 }
 
