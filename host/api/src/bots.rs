@@ -11,7 +11,7 @@ pub struct Plugin {
     pub digest: String,
     /// Bytes of the component.
     pub bytes: u64,
-    /// What it says of itself, as it stands in it: name, version, what it wants and what for, a schema of its settings.
+    /// What it says of itself, as it stands in it: name, version, what it wants, how much of it and what for, a schema of its settings.
     pub manifest: Option<Value>,
 }
 
@@ -87,6 +87,17 @@ pub struct Previous {
     pub plugin: String,
     /// Events that the version at work has yet to handle well until it is settled.
     pub events_left: u64,
+}
+
+/// A version in whose place the one before it was put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RolledBack {
+    /// Its component.
+    pub plugin: String,
+    /// Its settings.
+    pub settings: Value,
+    /// On which event, and why.
+    pub why: String,
 }
 
 /// A version that runs beside the one at work, and how the two compare.
@@ -277,6 +288,9 @@ pub struct Bot {
     pub parked: Option<u64>,
     /// What is put back if this version fails on one of its first events.
     pub previous: Option<Previous>,
+    /// The last version that was put back from. The host does not install it again by itself when it starts, although its
+    /// configuration may name it; another one it does, and whoever installs the same wants it tried again.
+    pub rolled_back: Option<RolledBack>,
     /// A version that runs beside it.
     pub candidate: Option<Candidate>,
     /// Its own numbers, as it reports them.

@@ -38,24 +38,36 @@ impl Glob {
 
     /// Whether the whole of `name` fits. Takes at most as many steps as the two lengths multiplied, and no memory.
     pub fn matches(&self, name: &str) -> bool {
+        self.takes(name, |_| true)
+    }
+
+    /// Whether every name that fits `other` fits this one, as far as one look at the two can tell: each `*` of `other` must
+    /// stand under a `*` of this one, each `?` under a `*` or `?`, all else under itself or one of the two. True is always
+    /// right; false may be wrong where wildcards stand side by side, as for `?*` and `*?`.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.takes(&other.0, |c| c != b'*')
+    }
+
+    /// Whether the whole of `name` fits, where `?` stands for one of `any`.
+    fn takes(&self, name: &str, any: impl Fn(u8) -> bool) -> bool {
         let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
         // On a mismatch the last `*` takes one character more. What an earlier one took is never looked at again: if the
         // rest fits behind another place of it, it fits behind this one, too.
         let (mut p, mut n, mut star) = (0, 0, None);
-        while n < name.len() {
+        while let Some(&at) = name.get(n) {
             match pattern.get(p) {
                 Some(b'*') => {
                     star = Some((p, n));
                     p += 1;
                 }
-                Some(c) if *c == b'?' || name.get(n) == Some(c) => {
+                Some(&c) if c == at || (c == b'?' && any(at)) => {
                     p += 1;
                     n += 1;
                 }
                 _ => match star {
-                    Some((at, taken)) => {
-                        star = Some((at, taken + 1));
-                        p = at + 1;
+                    Some((place, taken)) => {
+                        star = Some((place, taken + 1));
+                        p = place + 1;
                         n = taken + 1;
                     }
                     None => return false,
@@ -127,6 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_covers_narrower_ones() {
+        for (wide, narrow, covers) in [
+            ("*", "gpt-*", true),
+            ("gpt-*", "gpt-4*", true),
+            ("gpt-*", "gpt-4", true),
+            ("gpt-*", "gpt-*", true),
+            ("g?t", "gpt", true),
+            ("g?t", "g?t", true),
+            ("gpt-4*", "gpt-*", false),
+            ("g?t", "g*t", false),
+            ("g?t*", "g*t", false),
+            ("gpt", "g?t", false),
+            ("*a", "a*", false),
+        ] {
+            assert_eq!(Glob(wide.into()).covers(&Glob(narrow.into())), covers, "{wide} over {narrow}");
+        }
+    }
+
+    #[test]
     fn what_is_no_part_of_the_language_is_refused_with_what_is() {
         for good in ["*", "?", "gpt-*", "a.b_c-?", &"x".repeat(128)] {
             assert_eq!(Glob(good.to_owned()).check(), Ok(()), "{good}");
@@ -170,6 +201,20 @@ mod tests {
         fn matching_is_what_the_definition_says(pattern in "[ab*?]{0,12}", name in "[ab]{0,14}") {
             let (found, expected) = (Glob(pattern.clone()).matches(&name), fits(pattern.as_bytes(), name.as_bytes()));
             prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn what_fits_a_covered_pattern_fits_the_one_that_covers_it(
+            wide in "[ab*?]{0,6}", narrow in "[ab*?]{0,6}", filled in proptest::collection::vec("[ab]{0,3}", 6),
+        ) {
+            let covers = Glob(wide.clone()).covers(&Glob(narrow.clone()));
+            let mut filled = filled.iter();
+            let name: String = narrow.chars().map(|c| match c {
+                '*' => filled.next().unwrap().clone(),
+                '?' => "b".into(),
+                c => c.into(),
+            }).collect();
+            prop_assert!(!covers || fits(wide.as_bytes(), name.as_bytes()), "{} under {}: {}", narrow, wide, name);
         }
     }
 

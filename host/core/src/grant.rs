@@ -48,6 +48,11 @@ fn covers(globs: &[Glob], run: &RunName) -> bool {
 }
 
 impl Grants {
+    /// Effects in one event that can be granted.
+    pub const MOST_EFFECTS_PER_EVENT: u32 = 4096;
+    /// Bytes of state that can be granted.
+    pub const MOST_STATE_BYTES: u64 = 64 << 20;
+
     /// Whether its patterns are patterns, and not too many. What there is to grant, such as targets, the host knows.
     ///
     /// # Errors
@@ -61,7 +66,7 @@ impl Grants {
 
     /// Effects in one event.
     pub fn effects_per_event(&self) -> u32 {
-        self.effects_per_event.unwrap_or(64).min(4096)
+        self.effects_per_event.unwrap_or(64).min(Self::MOST_EFFECTS_PER_EVENT)
     }
 
     /// Effects in one minute.
@@ -71,7 +76,7 @@ impl Grants {
 
     /// Bytes of state.
     pub fn state_bytes(&self) -> u64 {
-        self.state_bytes.unwrap_or(1 << 20).min(64 << 20)
+        self.state_bytes.unwrap_or(1 << 20).min(Self::MOST_STATE_BYTES)
     }
 
     /// Whether anything of a kind is granted, for any run.

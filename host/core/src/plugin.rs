@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BotName, Grants, limits};
+use crate::{BotName, Grants, Lack, Wanted, limits};
 
 /// Something that a plugin may want and an operator may grant: the unit in which the two are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,17 +57,6 @@ impl fmt::Display for Want {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// How much a plugin wants something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// What for, in words for the operator who decides: 1 to 512 bytes.
-    pub why: String,
-    /// Whether it also works without. Default = false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub optional: bool,
 }
 
 /// The manifest of a plugin: JSON in the custom section [`PluginManifest::SECTION`] of its component.
@@ -148,7 +137,10 @@ impl PluginManifest {
             return Err(BadPluginManifest("`worlds` names 1 to 16".into()));
         }
         self.worlds.iter().try_for_each(|world| text("worlds", world, 1, 256))?;
-        self.wants.values().try_for_each(|wanted| text("wants.*.why", &wanted.why, 1, limits::REASON_BYTES))?;
+        for (want, wanted) in &self.wants {
+            text("wants.*.why", &wanted.why, 1, limits::REASON_BYTES)?;
+            wanted.check(*want).map_err(BadPluginManifest)?;
+        }
         self.settings.as_ref().map_or(Ok(()), check_schema)
     }
 
@@ -160,10 +152,19 @@ impl PluginManifest {
         more
     }
 
-    /// What it can't do without and is not granted, with what it is wanted for.
-    pub fn ungranted(&self, grants: &Grants) -> Vec<(Want, &str)> {
-        let needed = self.wants.iter().filter(|(_, wanted)| !wanted.optional);
-        needed.filter(|(want, _)| !grants.give(**want)).map(|(want, wanted)| (*want, wanted.why.as_str())).collect()
+    /// What it can't do without and is not granted, or not as far as it says that it needs it.
+    pub fn ungranted(&self, grants: &Grants) -> Vec<Lack<'_>> {
+        self.lacking(grants, false)
+    }
+
+    /// What it also works without and is not granted, or not as far as it wants it.
+    pub fn ungranted_optional(&self, grants: &Grants) -> Vec<Lack<'_>> {
+        self.lacking(grants, true)
+    }
+
+    fn lacking(&self, grants: &Grants, optional: bool) -> Vec<Lack<'_>> {
+        let wanted = self.wants.iter().filter(|(_, wanted)| wanted.optional == optional);
+        wanted.filter_map(|(want, wanted)| wanted.lack(*want, grants)).collect()
     }
 }
 
@@ -214,7 +215,7 @@ mod tests {
     use crate::Glob;
 
     fn manifest() -> PluginManifest {
-        let wanted = |why: &str, optional| Wanted { why: why.into(), optional };
+        let wanted = |why: &str, optional| Wanted { why: why.into(), optional, ..Wanted::default() };
         PluginManifest {
             manifest: 1,
             name: "gate".parse().unwrap(),
@@ -256,6 +257,11 @@ mod tests {
             (r#"{"manifest":1,"name":"../x","version":"1","worlds":["w"]}"#, "name"),
             (r#"{"manifest":1,"name":"x","version":"1","worlds":["w"],"wants":{"root":{"why":"y"}}}"#, "root"),
             (r#"{"manifest":1,"name":"x","version":"1","worlds":["w"],"shell":true}"#, "shell"),
+            (r#"{"manifest":1,"name":"x","version":"1","worlds":["w"],"wants":{"pin":{"why":"y","run":[]}}}"#, "run"),
+            (
+                r#"{"manifest":1,"name":"x","version":"1","worlds":["w"],"wants":{"pin":{"why":"y","tiers":["nvme"]}}}"#,
+                "`wants.pin` has no `tiers`",
+            ),
         ] {
             let error = PluginManifest::decode(text.as_bytes()).unwrap_err().0;
             assert!(error.contains(said), "{text}: {error}");
@@ -282,7 +288,9 @@ mod tests {
     fn imports_wants_and_grants_are_compared() {
         let it = manifest();
         assert_eq!(it.undeclared([Want::Prune, Want::Read, Want::Prune]), [Want::Prune]);
-        assert_eq!(it.ungranted(&Grants::default()), [(Want::Read, "to see what there is")]);
+        let told = |all: Vec<Lack<'_>>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told(it.ungranted(&Grants::default())), ["`read` (to see what there is)"]);
+        assert_eq!(told(it.ungranted_optional(&Grants::default())), ["`pin` (if told to)"]);
         let grants = Grants { read: vec![Glob("*".into())], ..Grants::default() };
         assert_eq!(it.ungranted(&grants), []);
     }

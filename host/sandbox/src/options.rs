@@ -58,3 +58,42 @@ impl Default for Options {
         }
     }
 }
+
+/// Bytes of state for which a migration may make one host call more. An entry takes up more, with its key.
+const BYTES_PER_CALL: u64 = 16;
+
+impl Options {
+    /// As they are for a call that brings a state of at most so many bytes into another form: it may have to read, write and
+    /// delete all of it, where an event is about a few keys. One host call more for each 16 bytes, twice the state's bytes more
+    /// handed over, and an event's time and fuel once more for each time that the state has the bytes of one event.
+    pub(crate) fn for_state(&self, bytes: u64) -> Self {
+        let calls = u32::try_from(bytes / BYTES_PER_CALL).unwrap_or(u32::MAX);
+        let events = u32::try_from(1 + bytes / (self.bytes_per_event.max(1) as u64)).unwrap_or(u32::MAX);
+        let twice = usize::try_from(bytes.saturating_mul(2)).unwrap_or(usize::MAX);
+        Self {
+            host_calls: self.host_calls.saturating_add(calls),
+            bytes_per_event: self.bytes_per_event.saturating_add(twice),
+            deadline: self.deadline.saturating_mul(events),
+            fuel: self.fuel.map(|fuel| fuel.saturating_mul(events.into())),
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_may_use_more_the_larger_the_state() {
+        let options = Options::default();
+        let bounds = |it: &Options| (it.host_calls, it.bytes_per_event, it.deadline, it.fuel);
+        assert_eq!(bounds(&options.for_state(0)), bounds(&options));
+        let common = (16_384 + 65_536, 10 << 20, options.deadline, options.fuel);
+        assert_eq!(bounds(&options.for_state(1 << 20)), common);
+        let largest = (16_384 + (4 << 20), 136 << 20, Duration::from_secs(9), Some(1_800_000_000));
+        assert_eq!(bounds(&options.for_state(64 << 20)), largest);
+        let beyond = options.for_state(u64::MAX);
+        assert_eq!((beyond.host_calls, beyond.bytes_per_event), (u32::MAX, usize::MAX));
+    }
+}

@@ -11,7 +11,7 @@ use tidegate_core::{Digest, Event, PluginManifest, Timestamp, Want};
 use wasmtime::Store;
 
 use crate::{
-    Calls, Fault, LogLine, Sandbox,
+    Calls, Fault, LogLine, Options, Sandbox,
     bounds::printable,
     calls::NoCalls,
     guest::Guest,
@@ -135,17 +135,31 @@ impl Plugin {
 
     /// Lets the component bring the state of another version, which `calls` gives access to, into its own form. One that
     /// has no such function ([`About::migrates`]) takes the state as it is.
-    pub fn migrate(&self, calls: Box<dyn Calls>, now: Timestamp, from: &str, settings: &str) -> Handled {
+    ///
+    /// The state has at most `state_bytes`, before and after. A migration has the budget of an event and, the larger the state
+    /// may be, more: one host call for each 16 bytes, twice the state's bytes handed over, and time and fuel in proportion.
+    pub fn migrate(
+        &self,
+        calls: Box<dyn Calls>,
+        now: Timestamp,
+        from: &str,
+        settings: &str,
+        state_bytes: u64,
+    ) -> Handled {
         if !self.about.migrates {
             return Handled { calls, result: Ok(()), logs: Vec::new(), usage: Usage::default() };
         }
-        self.run(calls, now, Call::Migrate { from, settings })
+        let options = self.sandbox.0.options.for_state(state_bytes);
+        self.run_within(&options, calls, now, Call::Migrate { from, settings })
+    }
+
+    fn run(&self, calls: Box<dyn Calls>, now: Timestamp, call: Call<'_>) -> Handled {
+        self.run_within(&self.sandbox.0.options, calls, now, call)
     }
 
     #[allow(clippy::disallowed_methods, reason = "how long it took is for the ledger, and no bot sees it")]
-    fn run(&self, mut calls: Box<dyn Calls>, now: Timestamp, call: Call<'_>) -> Handled {
+    fn run_within(&self, options: &Options, mut calls: Box<dyn Calls>, now: Timestamp, call: Call<'_>) -> Handled {
         let inner = &*self.sandbox.0;
-        let options = &inner.options;
         let _permit = inner.permits.acquire();
         let _running = inner.ticker.enter();
         let started = Instant::now();

@@ -58,9 +58,11 @@ fn sandbox(config: &Config) -> tidegate_sandbox::Options {
     let mut worker = compile_worker::worker();
     worker.deadline = config.bots.compile_deadline_seconds.map_or(worker.deadline, Duration::from_secs);
     worker.memory_bytes = config.bots.compile_memory_bytes.unwrap_or(worker.memory_bytes);
-    let (compiler, cache) = (Compiler::Worker(worker), Some(CacheOptions::new(config.compiled_path())));
-    let mut options = tidegate_sandbox::Options { compiler, cache, ..tidegate_sandbox::Options::default() };
-    options.deadline = config.bots.deadline_seconds.map_or(options.deadline, Duration::from_secs);
+    let mut options = tidegate_sandbox::Options::default();
+    (options.compiler, options.cache) = (Compiler::Worker(worker), Some(CacheOptions::new(config.compiled_path())));
+    options.memory_bytes = config.bots.memory_bytes.unwrap_or(options.memory_bytes);
+    options.deadline = config.bots.deadline_ms.map_or(options.deadline, Duration::from_millis);
+    options.fuel = config.bots.fuel.map_or(options.fuel, |fuel| (fuel > 0).then_some(fuel));
     options
 }
 
@@ -73,4 +75,26 @@ fn target(section: &ObjectSection) -> Result<Target> {
     }
     options.store = section.options.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect();
     Ok(Target::open(section.name.clone(), &section.url, options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(change: impl FnOnce(&mut crate::config::BotsSection)) -> tidegate_sandbox::Options {
+        let mut config = crate::config::for_dev(std::path::Path::new("some-dir"), None, None, None).unwrap();
+        change(&mut config.bots);
+        sandbox(&config)
+    }
+
+    #[test]
+    fn what_a_bot_may_use_is_the_operators_to_say() {
+        let (defaults, unsaid) = (tidegate_sandbox::Options::default(), options(|_| {}));
+        let bounds = |it: &tidegate_sandbox::Options| (it.fuel, it.deadline, it.memory_bytes);
+        assert_eq!(bounds(&unsaid), bounds(&defaults));
+        let said = options(|bots| (bots.deadline_ms, bots.memory_bytes) = (Some(5000), Some(8 << 20)));
+        assert_eq!(bounds(&said), (defaults.fuel, Duration::from_secs(5), 8 << 20));
+        assert_eq!(options(|bots| bots.fuel = Some(9_000_000)).fuel, Some(9_000_000));
+        assert_eq!(options(|bots| bots.fuel = Some(0)).fuel, None);
+    }
 }

@@ -4,9 +4,9 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
-use common::{Host, output, tidegate};
+use common::{Host, output, save, tidegate};
 use serde_json::{Value, json};
 use tidegate_tests_support::guest::{self, PIN, component, with_manifest};
 
@@ -63,12 +63,15 @@ fn a_component_that_says_nothing_of_itself_can_be_described() {
         let (code, _, err) = describe(manifest);
         assert!(code == 2 && err.contains(said), "{manifest}: {err}");
     }
-    let pin = r#"{"name":"bot","version":"1","wants":{"pin":{"why":"if told to","optional":true}}}"#;
+    let pin = r#"{"name":"bot","version":"1","wants":{"pin":{"why":"if told to","optional":true,"runs":["gpt-*"]}}}"#;
     let (code, out, err) = describe(pin);
     assert_eq!(code, 0, "{err}");
     let about: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(about["manifest"]["worlds"][0], "tidegate:bot/policy@0.2.0");
     assert_eq!(about["imports"], json!({ "tidegate:bot/checkpoints@0.2.0": ["pin"] }));
+    assert_eq!(about["manifest"]["wants"]["pin"]["runs"][0], "gpt-*");
+    let told = output(&mut tidegate(&["plugin", "inspect", file])).1;
+    assert!(told.contains("can use  pin: if told to\n") && told.contains("for runs `gpt-*`\n"), "{told}");
     assert_eq!(install().0, 0, "what is optional need not be granted");
     let (code, _, err) = describe(pin);
     assert!(code == 2 && err.contains("has a manifest already"), "{err}");
@@ -123,4 +126,35 @@ fn what_a_component_is_stands_apart_from_what_it_says() {
     ]));
     assert_eq!(code, 0, "{err}");
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["manifest"]["worlds"], json!([of_old]));
+}
+
+#[test]
+fn an_operator_sets_how_long_a_bot_may_work_and_whether_its_fuel_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("host");
+    let words =
+        ["--json", "dev", "--dir", root.to_str().unwrap(), "--listen", "127.0.0.1:0", "--plugins", "/nonexistent"];
+    let mut start = tidegate(&words);
+    let host = Host::start_by(start.env("TIDEGATE_BOTS__FUEL", "0").env("TIDEGATE_BOTS__DEADLINE_MS", "50"));
+    let file = dir.path().join("loops.wasm");
+    let handle = "(if (i32.eq (local.get $what) (i32.const 1)) (then (loop $l (br $l))))";
+    fs::write(&file, component("", handle).unwrap()).unwrap();
+    let triggers = r#"{"events":["shard-committed"]}"#;
+    let grants = r#"{"read":["*"]}"#;
+    let install =
+        ["bots", "install", file.to_str().unwrap(), "--name", "bot", "--triggers", triggers, "--grants", grants];
+    host.json(&install);
+    save(&host, "gpt", 1, 0, 1, b"x");
+    let bot = loop {
+        let bot = host.json(&["bots", "show", "bot"]);
+        if bot["faults"] != 0 {
+            break bot;
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert!(bot["last_fault"].as_str().unwrap().contains("ran longer than 50ms"), "{bot}");
+    assert_eq!(bot["ledger"]["fuel"], 0, "{bot}");
+
+    let (code, _, err) = output(tidegate(&words).env("TIDEGATE_BOTS__MEMORY_BYTES", "1"));
+    assert!(code == 2 && err.contains("bots.memory_bytes is 4194304 to"), "{code} {err}");
 }

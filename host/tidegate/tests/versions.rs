@@ -220,3 +220,59 @@ fn a_file_without_end_is_not_read_to_its_end() {
     let (code, _, err) = output(&mut tidegate(&["plugin", "bench", "/dev/zero"]));
     assert!(code == 2 && err.contains("67108864 bytes"), "{code} {err}");
 }
+
+#[test]
+fn a_version_that_was_put_back_is_not_brought_back_by_a_restart_but_another_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, plugins) = (dir.path().join("host"), dir.path().join("plugins"));
+    fs::create_dir(&plugins).unwrap();
+    let file = plugins.join("replicate.wasm");
+    // `dev` names the bots `replicate` and `prune`; what they run is what lies there.
+    let lay = |handle: &str| {
+        for (file, handle) in [(&plugins.join("prune.wasm"), ""), (&file, handle)] {
+            fs::write(file, component("", handle).unwrap()).unwrap();
+        }
+    };
+    let start = || Host::start_with(&root, &["--listen", "127.0.0.1:0", "--plugins", plugins.to_str().unwrap()]);
+    let show = |host: &Host| host.json(&["bots", "show", "replicate"]);
+    // On a complete checkpoint.
+    let fails = "(if (i32.eq (local.get $what) (i32.const 2)) (then unreachable))";
+    lay("");
+    let host = start();
+    let good = show(&host)["plugin"].clone();
+    drop(host);
+    lay(fails);
+    let host = start();
+    let bad = show(&host)["plugin"].clone();
+    assert_ne!(good, bad);
+    save(&host, "gpt", 2, 0, 1, b"x");
+    while show(&host)["plugin"] != good {
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(host);
+
+    let host = start();
+    let notes = host.ready["notes"].to_string();
+    assert!(notes.contains("bot replicate stays with component") && notes.contains("unreachable"), "{notes}");
+    assert!(host.ready["bots"].to_string().contains("replicate"), "it is there: {}", host.ready);
+    let bot = show(&host);
+    assert_eq!(
+        (&bot["plugin"], &bot["rolled_back"]["plugin"], &bot["state"]),
+        (&good, &bad, &"running".into()),
+        "{bot}"
+    );
+    let told = host.command(&["bots", "show", "replicate"]).1;
+    assert!(told.contains("a start of the host does not install it again"), "{told}");
+    // The operator has another try.
+    let [grants, triggers, settings] = ["grants", "triggers", "settings"].map(|field| bot[field].to_string());
+    let words = ["bots", "install", file.to_str().unwrap(), "--name", "replicate", "--grants", &grants];
+    let bot = host.json(&[&words[..], &["--triggers", &triggers, "--settings", &settings]].concat());
+    assert_eq!((&bot["plugin"], &bot["state"], &bot["rolled_back"]), (&bad, &"running".into(), &Value::Null), "{bot}");
+    drop(host);
+
+    lay("(nop)");
+    let host = start();
+    assert_eq!(host.ready["notes"], serde_json::json!([]));
+    let other = show(&host)["plugin"].clone();
+    assert!(other != good && other != bad, "{other}");
+}

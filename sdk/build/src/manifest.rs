@@ -16,15 +16,18 @@ use crate::{Error, component::name_of, process::run};
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default)]
-    wants: BTreeMap<Want, Reason>,
+    wants: BTreeMap<Want, serde_json::Value>,
 }
 
-/// `read = "why"`, or `read = { why = "why", optional = true }`.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Reason {
-    Why(String),
-    Whole(Wanted),
+/// `read = "why"`, or `read = { why = "why", optional = true, runs = ["gpt-*"] }`, as [`Wanted`] has it.
+fn wanted(want: Want, written: serde_json::Value) -> Result<Wanted, String> {
+    match written {
+        serde_json::Value::String(why) => Ok(Wanted { why, ..Wanted::default() }),
+        // Not an untagged enum: its error would not name the parameter that there is not.
+        table => {
+            Wanted::deserialize(table).map_err(|error| format!("[package.metadata.tidegate] wants.{want}: {error}"))
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,17 +83,14 @@ pub(crate) fn of_packages(workspace: &Path, packages: &[&str]) -> Result<Vec<Opt
 fn of_package(package: &Package) -> Result<Option<PluginManifest>, String> {
     let Some(written) = package.metadata.get("tidegate") else { return Ok(None) };
     let written = Written::deserialize(written).map_err(|error| format!("[package.metadata.tidegate]: {error}"))?;
-    let wants = written.wants.into_iter().map(|(want, reason)| match reason {
-        Reason::Why(why) => (want, Wanted { why, optional: false }),
-        Reason::Whole(wanted) => (want, wanted),
-    });
+    let wants = written.wants.into_iter().map(|(want, written)| Ok((want, wanted(want, written)?)));
     let manifest = PluginManifest {
         manifest: PluginManifest::FORM,
         name: name_of(&package.name).parse().map_err(|error| format!("{error}"))?,
         version: package.version.clone(),
         description: package.description.clone().unwrap_or_default(),
         worlds: vec![WORLD.to_owned()],
-        wants: wants.collect(),
+        wants: wants.collect::<Result<_, String>>()?,
         settings: None,
     };
     manifest.encode().map_err(|error| error.to_string())?;
@@ -147,12 +147,20 @@ mod tests {
         let wants = json!({ "read": "to look", "pin": { "why": "if told to", "optional": true } });
         let made = of_package(&package(json!({ "tidegate": { "wants": wants } }))).unwrap().unwrap();
         assert_eq!((made.name.as_str(), made.version.as_str(), made.description.as_str()), ("gate", "1.2.3", "Opens."));
-        assert_eq!(made.wants[&Want::Read], Wanted { why: "to look".into(), optional: false });
+        assert_eq!(made.wants[&Want::Read], Wanted { why: "to look".into(), ..Wanted::default() });
         assert!(made.wants[&Want::Pin].optional);
+        let wants =
+            json!({ "replicate": { "why": "to copy", "runs": ["gpt-*"], "targets": ["cold"], "bytes_per_day": 1000 } });
+        let made = of_package(&package(json!({ "tidegate": { "wants": wants } }))).unwrap().unwrap();
+        let needs: Vec<String> = made.wants[&Want::Replicate].needs().iter().map(ToString::to_string).collect();
+        assert_eq!(needs, ["runs `gpt-*`", "targets `cold`", "`bytes_per_day` 1000"]);
         assert!(of_package(&package(serde_json::Value::Null)).unwrap().is_none());
         for (bad, said) in [
             (json!({ "wants": { "shell": "x" } }), "shell"),
             (json!({ "wants": { "read": "" } }), "why"),
+            (json!({ "wants": { "read": { "why": "x", "rums": ["*"] } } }), "wants.read: unknown field `rums`"),
+            (json!({ "wants": { "read": { "why": "x", "tiers": ["nvme"] } } }), "`wants.read` has no `tiers`"),
+            (json!({ "wants": { "read": 3 } }), "wants.read"),
             (json!({ "want": {} }), "want"),
         ] {
             let error = of_package(&package(json!({ "tidegate": bad }))).unwrap_err();

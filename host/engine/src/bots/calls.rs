@@ -169,7 +169,8 @@ impl EventCalls {
         let grown = self.own.grown + size(&value) - size(&before);
         let bytes = self.ground.state_bytes.saturating_add_signed(self.group.grown + grown);
         let most = self.who.grants.state_bytes();
-        if value.is_some() && bytes > most {
+        // One that is larger than it may be, since a grant was lowered, may become smaller.
+        if size(&value) > size(&before) && bytes > most {
             return Err(Refusal::new(Why::OverQuota, format!("the state would have {bytes} bytes of {most}")));
         }
         self.own.grown = grown;

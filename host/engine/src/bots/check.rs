@@ -72,6 +72,6 @@ pub(super) fn check_granted(about: &About, grants: &Grants) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let missing: Vec<String> = missing.iter().map(|(want, why)| format!("`{want}` ({why})")).collect();
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     refuse(format!("{} {} is not granted {}", manifest.name, manifest.version, missing.join(", ")))
 }

@@ -284,6 +284,9 @@ impl Host {
             (None, _) => None,
         };
         let previous = record.previous.as_ref().map(|it| (it.version.plugin, it.left));
+        let rolled_back = record.rolled_back.as_ref();
+        let rolled_back = rolled_back.map(|it| Ok::<_, Error>((it.version.spec(&record.name)?, it.why.clone())));
+        let rolled_back = rolled_back.transpose()?;
         let live = running.as_ref().map(|bot| bot.live());
         Ok(BotInfo {
             name: record.name.clone(),
@@ -292,6 +295,7 @@ impl Host {
             stopped: self.0.bots.stopped().get(&record.name).cloned(),
             parked: record.parked.filter(|_| record.quarantined.is_some()),
             previous,
+            rolled_back,
             candidate,
             metrics: record.metrics.clone(),
             state_bytes: record.state_bytes,
@@ -329,6 +333,8 @@ pub(super) fn write_installed(tx: &mut Tx<'_>, name: &BotName, version: Version,
             let old = std::mem::replace(&mut record.version, version);
             (record.installed, record.quarantined, record.candidate) = (installed, None, None);
             record.put_back = None;
+            // Whoever installs the same again wants it tried again.
+            record.rolled_back = record.rolled_back.filter(|it| it.version != record.version);
             taken.write(tx, &mut record, old)?;
             record
         }

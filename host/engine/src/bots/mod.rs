@@ -71,6 +71,9 @@ pub struct BotInfo {
     pub parked: Option<Seq>,
     /// The component that is put back if this one fails, and events that this one has yet to handle well until it is settled.
     pub previous: Option<(Digest, u64)>,
+    /// The last version that failed in its first events, or that an operator took back, and on which event and why; none
+    /// once the same is installed again.
+    pub rolled_back: Option<(BotSpec, String)>,
     /// A version that runs beside it, and how the two compare.
     pub candidate: Option<(BotSpec, Comparison)>,
     /// Its own numbers.

@@ -46,6 +46,9 @@ pub(super) struct Record {
     /// Why the version before was put back, if that is how this one came to work.
     #[serde(default)]
     pub(super) put_back: Option<String>,
+    /// The last version that was put back from, until it is installed again.
+    #[serde(default)]
+    pub(super) rolled_back: Option<RolledBack>,
     /// A version that runs beside this one for comparison, and has no effects.
     #[serde(default)]
     pub(super) candidate: Option<Version>,
@@ -62,6 +65,14 @@ pub(super) struct Previous {
     /// Whether the times at which it was to be woken are kept aside. A host before this one kept none.
     #[serde(default)]
     pub(super) wakes_kept: bool,
+}
+
+/// A version in whose place the one before it was put back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct RolledBack {
+    pub(super) version: Version,
+    /// The event on which, and why.
+    pub(super) why: String,
 }
 
 impl Version {
@@ -94,6 +105,7 @@ impl Record {
             spent: Spent::default(),
             previous: None,
             put_back: None,
+            rolled_back: None,
             candidate: None,
         }
     }

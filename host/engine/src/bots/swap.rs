@@ -15,7 +15,7 @@ use tidegate_store::{Space, Tx};
 
 use super::{
     kept::{self, Kept},
-    record::{Previous, Record, Version},
+    record::{Previous, Record, RolledBack, Version},
     registry::Running,
     state::{self, Part},
     wakes,
@@ -26,14 +26,27 @@ use crate::{Error, Host, Result, error::blocking};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A bot's state in memory: all that `migrate` can reach.
-pub(super) struct StateOnly {
-    pub(super) state: BTreeMap<String, Vec<u8>>,
+struct StateOnly {
+    state: BTreeMap<String, Vec<u8>>,
+    /// Of keys and values, kept with each change: a migration makes as many as there are keys.
+    bytes: u64,
     most: u64,
 }
 
+fn bytes_of(key: &str, value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64
+}
+
 impl StateOnly {
-    fn bytes(&self) -> u64 {
-        self.state.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+    /// A state that may grow to so many bytes.
+    fn new(state: BTreeMap<String, Vec<u8>>, most: u64) -> Self {
+        let bytes = state.iter().map(|(key, value)| bytes_of(key, value)).sum();
+        Self { state, bytes, most }
+    }
+
+    /// Bytes of an entry, 0 if there is none.
+    fn entry(&self, key: &str) -> u64 {
+        self.state.get(key).map_or(0, |value| bytes_of(key, value))
     }
 }
 
@@ -43,19 +56,19 @@ impl Calls for StateOnly {
     }
 
     fn state_set(&mut self, key: &str, value: Vec<u8>) -> Result<(), Refusal> {
-        let before = self.state.insert(key.to_owned(), value);
-        let (bytes, most) = (self.bytes(), self.most);
-        if bytes <= most {
-            return Ok(());
+        let bytes = self.bytes - self.entry(key) + bytes_of(key, &value);
+        // What was kept under a larger quota may be made smaller, step by step.
+        if bytes > self.most && bytes > self.bytes {
+            let what = format!("the state would have {bytes} bytes of {}", self.most);
+            return Err(Refusal::new(Why::OverQuota, what));
         }
-        match before {
-            Some(before) => self.state.insert(key.to_owned(), before),
-            None => self.state.remove(key),
-        };
-        Err(Refusal::new(Why::OverQuota, format!("the state would have {bytes} bytes of {most}")))
+        self.state.insert(key.to_owned(), value);
+        self.bytes = bytes;
+        Ok(())
     }
 
     fn state_delete(&mut self, key: &str) -> Result<(), Refusal> {
+        self.bytes -= self.entry(key);
         self.state.remove(key);
         Ok(())
     }
@@ -83,8 +96,9 @@ pub(super) fn migrate(
 ) -> Result<BTreeMap<String, Vec<u8>>> {
     let about = host.load_plugin(from.plugin);
     let said = about.ok().and_then(|plugin| plugin.about().manifest.as_ref().map(|it| it.version.clone()));
-    let calls = StateOnly { state, most: version.grants.state_bytes() };
-    let handled = plugin.migrate(Box::new(calls), host.0.clock.now(), &said.unwrap_or_default(), &version.settings);
+    let calls = StateOnly::new(state, version.grants.state_bytes());
+    let (now, said, bytes) = (host.0.clock.now(), said.unwrap_or_default(), calls.bytes.max(calls.most));
+    let handled = plugin.migrate(Box::new(calls), now, &said, &version.settings, bytes);
     let Handled { calls, result, .. } = handled;
     result.map_err(|fault| Error::new(Code::NotMigrated, fault.to_string()))?;
     let calls = calls.into_any().downcast::<StateOnly>();
@@ -172,7 +186,8 @@ pub(super) fn go_back(tx: &mut Tx<'_>, record: &mut Record, at: Seq, fault: Stri
     way.kept.forget(tx, &name);
     let (from, to, bot) = (record.version.plugin, previous.version.plugin, name.clone());
     record.put_back = Some(format!("component {from} was put back at event {at}: {fault}"));
-    record.version = previous.version;
+    let version = std::mem::replace(&mut record.version, previous.version);
+    record.rolled_back = Some(RolledBack { version, why: format!("event {at}: {fault}") });
     record.quarantined = None;
     tx.append(EventKind::BotRolledBack { bot, from, to, at, fault })?;
     record.installed = tx.append(EventKind::BotStarted { bot: name.clone(), plugin: to })?;
@@ -249,5 +264,46 @@ pub(crate) async fn restart(host: Host) {
             }
         }
         host.0.bots.restarts_changed.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(entries: &[(&str, usize)], most: u64) -> StateOnly {
+        StateOnly::new(entries.iter().map(|(key, bytes)| ((*key).to_owned(), vec![0; *bytes])).collect(), most)
+    }
+
+    fn summed(it: &StateOnly) -> u64 {
+        it.state.iter().map(|(key, value)| bytes_of(key, value)).sum()
+    }
+
+    #[test]
+    fn a_state_beyond_its_quota_may_be_made_smaller_and_not_larger() {
+        let mut it = state(&[("a", 99), ("b", 99)], 100);
+        assert_eq!(it.state_set("a", vec![0; 100]).unwrap_err().why, Why::OverQuota);
+        assert_eq!(it.state_set("c", Vec::new()).unwrap_err().why, Why::OverQuota);
+        assert_eq!(it.state_set("a", vec![1; 99]), Ok(()), "in the place of as many");
+        assert_eq!(it.state_set("a", vec![2; 49]), Ok(()));
+        assert_eq!(it.state_get("a"), Ok(Some(vec![2; 49])));
+        assert_eq!(it.bytes, 150);
+        assert_eq!(it.state_delete("b"), Ok(()));
+        assert_eq!(it.state_set("c", vec![0; 49]), Ok(()), "as much as there is room");
+        assert_eq!(it.state_set("d", Vec::new()).unwrap_err().message, "the state would have 101 bytes of 100");
+        assert_eq!((it.bytes, summed(&it)), (100, 100));
+    }
+
+    #[test]
+    fn the_sum_follows_every_change() {
+        let mut it = state(&[("a", 3)], 1 << 20);
+        for (key, value) in [("a", Some(7)), ("bb", Some(0)), ("a", None), ("a", None), ("bb", Some(5)), ("c", Some(1))]
+        {
+            match value {
+                Some(bytes) => it.state_set(key, vec![0; bytes]).unwrap(),
+                None => it.state_delete(key).unwrap(),
+            }
+            assert_eq!(it.bytes, summed(&it), "{key}");
+        }
     }
 }

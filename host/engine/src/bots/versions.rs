@@ -1,6 +1,6 @@
 //! What people do about a bot's versions.
 
-use tidegate_core::{BotName, Code, Grants};
+use tidegate_core::{BotName, Code, Grants, Lack};
 use tidegate_sandbox::{About, Plugin};
 use tidegate_store::{Space, Tx};
 
@@ -26,12 +26,10 @@ pub struct Promotion {
 /// What a plugin also works without, had while the version before it was at work, and is granted no more: it gets `denied`.
 /// What it can't do without it was granted, or it would not be installed.
 fn lost(about: &About, before: &Grants, now: &Grants) -> Vec<String> {
-    let wanted = about.manifest.iter().flat_map(|it| &it.wants);
-    let gone = wanted.filter(|(want, _)| before.give(**want) && !now.give(**want));
-    gone.map(|(want, it)| {
-        format!("it wants `{want}` ({}), which the version before it was granted and it is not", it.why)
-    })
-    .collect()
+    let lacking = |grants| about.manifest.iter().flat_map(move |it| it.ungranted_optional(grants));
+    let before: Vec<Lack<'_>> = lacking(before).collect();
+    let lost = lacking(now).filter(|lack| !before.contains(lack));
+    lost.map(|lack| format!("it wants {lack}, which the version before it was granted and it is not")).collect()
 }
 
 impl Host {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidegate_core::{BotName, Code, Glob, Grants, Triggers};
 use tidegate_engine::{BotSpec, Change, Error};
-use tidegate_tests_support::guest::{PIN, STATE_SET, component, component_for, module, wit};
+use tidegate_tests_support::guest::{PIN, STATE_SET, component, component_for, module, wit, with_manifest};
 
 use crate::fixture::{Fixture, pin_grants, replicate_grants, replicator};
 
@@ -63,6 +63,35 @@ async fn a_component_without_a_manifest_is_installed_only_with_all_that_it_impor
     fixture.host.install(bot(), spec(&fixture, two, pin_grants()).await, Change::default()).await.unwrap();
     // One that imports nothing to be granted needs nothing.
     let spec = spec(&fixture, component("", "").unwrap(), Grants::default()).await;
+    fixture.host.install("free".parse().unwrap(), spec, Change::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_need_that_the_grants_do_not_cover_is_refused_with_what_is_lacking() {
+    let fixture = Fixture::new().await;
+    let with = |wants: serde_json::Value| {
+        let manifest = json!({
+            "manifest": 1, "name": "pins", "version": "1.0.0", "worlds": ["tidegate:bot/policy@0.2.0"], "wants": wants,
+        });
+        with_manifest(component(PIN, "").unwrap(), manifest).unwrap()
+    };
+    let needs = json!({ "why": "to hold", "runs": ["gpt-*", "llama"], "effects_per_minute": 100 });
+    let pins = |runs: &[&str], effects| Grants {
+        pin: runs.iter().map(|run| Glob((*run).into())).collect(),
+        effects_per_minute: Some(effects),
+        ..Grants::default()
+    };
+    let plugin = with(json!({ "pin": needs.clone() }));
+    let error = refused(&fixture, spec(&fixture, plugin.clone(), pins(&["gpt-1", "ll*"], 60)).await).await;
+    assert_eq!(error.code, Code::NotGranted);
+    let lacking = "`pin` (to hold) for runs `gpt-*` and `effects_per_minute` 100 (it is 60)";
+    assert_eq!(error.detail, format!("pins 1.0.0 is not granted {lacking}"));
+    let enough = spec(&fixture, plugin, pins(&["g*", "llama"], 100)).await;
+    fixture.host.install(bot(), enough, Change::default()).await.unwrap();
+    // What is optional keeps nothing from being installed.
+    let mut optional = needs;
+    optional["optional"] = true.into();
+    let spec = spec(&fixture, with(json!({ "pin": optional })), Grants::default()).await;
     fixture.host.install("free".parse().unwrap(), spec, Change::default()).await.unwrap();
 }
 

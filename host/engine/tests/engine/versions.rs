@@ -130,9 +130,18 @@ async fn a_version_that_fails_in_its_first_events_is_put_back_and_no_event_is_lo
     let bot = fixture.caught_up("bot").await;
     assert!(bot.quarantined.is_none() && bot.previous.is_none());
     assert_eq!(counted(&fixture), Some(5), "the version before has gone on where the other one failed");
-    // It is at work after a restart, too.
+    let (failed, why) = bot.rolled_back.unwrap();
+    assert!(failed == bad && why.starts_with(&format!("event {}: ", third.seq)), "{why}");
+    // It is at work after a restart, too, and what failed is known.
     let fixture = fixture.restart(|_| ()).await;
-    assert_eq!(fixture.bot("bot").await.spec, good);
+    let bot = fixture.bot("bot").await;
+    assert_eq!((bot.spec, bot.rolled_back), (good.clone(), Some((failed, why))));
+    // Another version is none that failed; the same that is installed anew is to be tried anew.
+    let other = spec(&fixture, counter("C", "")).await;
+    let bot = fixture.host.install("bot".parse().unwrap(), other, Change::default()).await.unwrap();
+    assert!(bot.rolled_back.is_some());
+    let bot = fixture.host.install("bot".parse().unwrap(), bad, Change::default()).await.unwrap();
+    assert_eq!(bot.rolled_back, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

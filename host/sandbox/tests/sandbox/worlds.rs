@@ -109,7 +109,7 @@ fn a_migration_is_told_the_version_and_reaches_the_state_alone() {
         (i32.const 64)) (if (i32.ne (i32.load8_u (i32.const 68)) (i32.const 6)) (then unreachable))";
     let plugin = sandbox().load(&migrating(&format!("{store} {prune}"))).unwrap();
     assert!(plugin.about().migrates);
-    let handled = plugin.migrate(Box::<Kept>::default(), Timestamp(1), "1.2.3", "{}");
+    let handled = plugin.migrate(Box::<Kept>::default(), Timestamp(1), "1.2.3", "{}", 0);
     assert_eq!(handled.result, Ok(()));
     let kept = handled.calls.into_any().downcast::<Kept>().unwrap();
     assert_eq!(kept.0, [("k".to_owned(), b"1.2.3".to_vec())].into());
@@ -119,6 +119,19 @@ fn a_migration_is_told_the_version_and_reaches_the_state_alone() {
 #[test]
 fn a_trap_in_a_migration_is_its_fault() {
     let plugin = sandbox().load(&migrating("unreachable")).unwrap();
-    let handled = plugin.migrate(Box::<Kept>::default(), Timestamp(1), "", "{}");
+    let handled = plugin.migrate(Box::<Kept>::default(), Timestamp(1), "", "{}", 0);
     assert!(matches!(handled.result, Err(Fault::Trap(_))), "{:?}", handled.result);
+}
+
+#[test]
+fn a_migration_may_call_as_often_as_its_state_is_large() {
+    // Three calls for each of 16,384 keys.
+    let body = "(local $n i32) (loop $l
+        (call $set (i32.const 100) (i32.const 1) (i32.const 100) (i32.const 1) (i32.const 64))
+        (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 49152))))";
+    let plugin = sandbox().load(&migrating(body)).unwrap();
+    let migrate = |state_bytes| plugin.migrate(Box::<Kept>::default(), Timestamp(1), "", "{}", state_bytes);
+    assert_eq!(migrate(1 << 20).result, Ok(()));
+    let refused = migrate(0);
+    assert!(matches!(&refused.result, Err(Fault::OverBudget(said)) if said.contains("16384")), "{refused:?}");
 }

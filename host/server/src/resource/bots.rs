@@ -3,7 +3,9 @@
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tidegate_api::{Amount, Bot, BotSpec, Candidate, Difference, Ledger, Page, Previous, Promote, Promoted};
+use tidegate_api::{
+    Amount, Bot, BotSpec, Candidate, Difference, Ledger, Page, Previous, Promote, Promoted, RolledBack,
+};
 use tidegate_core::{Grants, Mode, Triggers, told};
 use tidegate_engine::{BotInfo, Change, Comparison, PROBATION, Promotion};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -45,6 +47,10 @@ pub(super) fn show(bot: BotInfo) -> Bot {
         state: standing.name().to_owned(),
         parked: bot.parked,
         previous: bot.previous.map(|(plugin, events_left)| Previous { plugin: plugin.to_string(), events_left }),
+        rolled_back: bot.rolled_back.map(|(spec, why)| {
+            let (plugin, settings) = (spec.plugin.to_string(), spec.settings);
+            RolledBack { plugin, settings, why }
+        }),
         candidate: bot.candidate.map(|(spec, comparison)| candidate(spec, comparison)),
         metrics: bot.metrics,
         state_bytes: bot.state_bytes,

@@ -13,13 +13,19 @@ use tidegate_core::{BotName, Grants, Mode, Triggers};
 pub(crate) struct BotsSection {
     /// The directory of the components below. Default = `plugins` beside the executable.
     pub(crate) plugins: Option<PathBuf>,
-    /// Seconds that one call into a bot may take, 1 to 60. Default = 1.
-    pub(crate) deadline_seconds: Option<u64>,
     /// Seconds that compiling one component may take, 1 to 600. Default = 60.
     pub(crate) compile_deadline_seconds: Option<u64>,
     /// Bytes of memory that compiling one component may take, 256 MiB to 64 GiB. Default = 1 GiB.
     pub(crate) compile_memory_bytes: Option<u64>,
-    /// Bots by name; each is installed, or changed to what is said here, when the host starts.
+    /// Instructions, about, that one call into a bot may take, 1 million to 1 trillion; 0: they are not counted. Default =
+    /// 200 million: what works too long is stopped at the same place on every machine and in every replay.
+    pub(crate) fuel: Option<u64>,
+    /// Milliseconds that one call into a bot may take, 10 to 60,000. Default = 1000.
+    pub(crate) deadline_ms: Option<u64>,
+    /// Bytes of memory of a bot while it handles an event, 4 MiB to 1 GiB. Default = 64 MiB.
+    pub(crate) memory_bytes: Option<usize>,
+    /// Bots by name; each is installed, or changed to what is said here, when the host starts; not to
+    /// exactly what was put back before, see `tidegate bots show`.
     pub(crate) install: BTreeMap<BotName, BotConfig>,
 }
 

@@ -76,14 +76,21 @@ fn read(figment: Figment) -> Result<Config, Failure> {
     if config.tier.save_ttl_seconds.is_some_and(|seconds| !(60..=604_800).contains(&seconds)) {
         return usage("tier.save_ttl_seconds is 60 to 604800: a minute to a week");
     }
-    if config.bots.deadline_seconds.is_some_and(|seconds| !(1..=60).contains(&seconds)) {
-        return usage("bots.deadline_seconds is 1 to 60");
-    }
     if config.bots.compile_deadline_seconds.is_some_and(|seconds| !(1..=600).contains(&seconds)) {
         return usage("bots.compile_deadline_seconds is 1 to 600");
     }
     if config.bots.compile_memory_bytes.is_some_and(|bytes| !(256 << 20..=64 << 30).contains(&bytes)) {
         return usage("bots.compile_memory_bytes is 268435456 to 68719476736: 256 MiB to 64 GiB");
+    }
+    // A bot that is told to stop ends what it is at first, and an operator's change waits for that, half a minute at most.
+    if config.bots.deadline_ms.is_some_and(|millis| !(10..=60_000).contains(&millis)) {
+        return usage("bots.deadline_ms is 10 to 60000: a hundredth of a second to a minute");
+    }
+    if config.bots.fuel.is_some_and(|fuel| fuel > 0 && !(1_000_000..=1_000_000_000_000).contains(&fuel)) {
+        return usage("bots.fuel is 1000000 to 1000000000000, or 0 where it is not counted");
+    }
+    if config.bots.memory_bytes.is_some_and(|bytes| !(4 << 20..=1 << 30).contains(&bytes)) {
+        return usage("bots.memory_bytes is 4194304 to 1073741824: 4 MiB to 1 GiB");
     }
     for (name, bot) in &config.bots.install {
         if let Some(kind) = bot.triggers.unknown() {
@@ -131,6 +138,8 @@ mod tests {
         assert_eq!(config.socket(), Path::new("/run/tidegate/tidegate.sock"));
         assert_eq!(config.bots.install.len(), 2);
         assert_eq!(config.tier.save_ttl_seconds, Some(3600));
+        assert_eq!((config.bots.fuel, config.bots.deadline_ms), (Some(200_000_000), Some(1000)));
+        assert_eq!(config.bots.memory_bytes, Some(64 << 20));
     }
 
     #[test]
@@ -162,11 +171,14 @@ mod tests {
             ("reserve_bytes = 10737418240", "reserve_bytes = -1", "reserve_bytes"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 59", "tier.save_ttl_seconds"),
             ("save_ttl_seconds = 3600", "save_ttl_seconds = 604801", "tier.save_ttl_seconds"),
-            ("\ndeadline_seconds = 1 ", "\ndeadline_seconds = 0 ", "bots.deadline_seconds"),
-            ("\ndeadline_seconds = 1 ", "\ndeadline_seconds = 61 ", "bots.deadline_seconds"),
             ("compile_deadline_seconds = 60", "compile_deadline_seconds = 0", "bots.compile_deadline_seconds"),
             ("compile_deadline_seconds = 60", "compile_deadline_seconds = 601", "bots.compile_deadline_seconds"),
             ("compile_memory_bytes = 1073741824", "compile_memory_bytes = 268435455", "bots.compile_memory_bytes"),
+            ("fuel = 200000000", "fuel = 999999", "bots.fuel"),
+            ("deadline_ms = 1000", "deadline_ms = 9", "bots.deadline_ms"),
+            ("deadline_ms = 1000", "deadline_ms = 60001", "bots.deadline_ms"),
+            ("\nmemory_bytes = 67108864", "\nmemory_bytes = 4194303", "bots.memory_bytes"),
+            ("\nmemory_bytes = 67108864", "\nmemory_bytes = 1073741825", "bots.memory_bytes"),
         ] {
             let error = parse(&whole().replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{to}: {error}");

@@ -22,26 +22,30 @@ pub(crate) async fn install(host: &Host, bots: &BotsSection, existing: Existing)
     let (mut installed, mut notes) = (Vec::new(), Vec::new());
     for (name, bot) in &bots.install {
         match install_one(host, bots.plugins.as_deref(), name, bot, existing).await {
-            Ok(()) => installed.push(name.clone()),
+            Ok(note) => {
+                installed.push(name.clone());
+                notes.extend(note);
+            }
             Err(error) => notes.push(format!("bot {name} is not installed: {error:#}")),
         }
     }
     (installed, notes)
 }
 
+/// A note if the bot is there, but not as the configuration says.
 async fn install_one(
     host: &Host,
     plugins: Option<&Path>,
     name: &BotName,
     bot: &BotConfig,
     existing: Existing,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let path = locate(plugins, &bot.plugin)?;
     let component = tokio::fs::read(&path).await.with_context(|| format!("can't read {}", path.display()))?;
     let plugin = host.add_plugin(component.into()).await.with_context(|| path.display().to_string())?.digest;
-    let known = match host.bot(name).await {
-        Ok(known) => Some(known.spec),
-        Err(error) if error.code == Code::UnknownBot => None,
+    let (known, rolled_back) = match host.bot(name).await {
+        Ok(known) => (Some(known.spec), known.rolled_back),
+        Err(error) if error.code == Code::UnknownBot => (None, None),
         Err(error) => return Err(error.into()),
     };
     let wanted = match (&known, existing) {
@@ -54,10 +58,19 @@ async fn install_one(
             mode: bot.mode,
         },
     };
-    if known.as_ref() != Some(&wanted) {
-        host.install(name.clone(), wanted, Change::default()).await?;
+    if known.as_ref() == Some(&wanted) {
+        return Ok(None);
     }
-    Ok(())
+    // It would fail again, and again at each start.
+    if let (Some(known), Some((_, why))) = (&known, rolled_back.filter(|(failed, _)| *failed == wanted)) {
+        return Ok(Some(format!(
+            "bot {name} stays with component {}: what the configuration names, component {plugin}, was put back at {why}; \
+             change the configuration, or try it again with `tidegate bots install`",
+            known.plugin
+        )));
+    }
+    host.install(name.clone(), wanted, Change::default()).await?;
+    Ok(None)
 }
 
 fn locate(plugins: Option<&Path>, plugin: &Path) -> Result<PathBuf> {

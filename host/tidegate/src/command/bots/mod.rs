@@ -249,6 +249,10 @@ fn show(bot: &Bot) -> String {
     if let (Some(candidate), Some(field)) = (&bot.candidate, shown.get_mut("candidate")) {
         *field = json!(decisions::beside(candidate));
     }
+    if let (Some(it), Some(field)) = (&bot.rolled_back, shown.get_mut("rolled_back")) {
+        *field =
+            json!(format!("component {}, at {}; a start of the host does not install it again", it.plugin, it.why));
+    }
     fields(&shown)
 }
 

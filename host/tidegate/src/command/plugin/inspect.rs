@@ -89,6 +89,9 @@ pub(super) fn text(about: &Inspected) -> String {
     for (want, wanted) in &manifest.wants {
         let needs = if wanted.optional { "can use" } else { "needs" };
         text += &format!("{needs:8} {want}: {}\n", wanted.why);
+        for need in wanted.needs() {
+            text += &format!("{:8}   for {need}\n", "");
+        }
     }
     if let Some(schema) = &manifest.settings {
         text += &format!("\n{}", settings::table(schema));

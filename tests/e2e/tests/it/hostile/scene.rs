@@ -19,7 +19,7 @@ pub(super) struct Scene {
 impl Scene {
     /// A host that gives a bot this long, seconds.
     pub(super) fn start(deadline: u64) -> Self {
-        let site = Site::start_with(|options| options.env("TIDEGATE_BOTS__DEADLINE_SECONDS", deadline.to_string()));
+        let site = Site::start_with(|options| options.env("TIDEGATE_BOTS__DEADLINE_MS", (deadline * 1000).to_string()));
         Self { site, step: 0, prey: 0 }
     }
 
