@@ -32,7 +32,7 @@ fn the_last_verified_copy_of_what_must_be_kept_stays() {
 #[test]
 fn what_is_being_copied_is_not_pruned_meanwhile() {
     let world = world(&[checkpoint("gpt", 1), checkpoint("gpt", 2)]);
-    let guard = Guard { read: vec![("gpt".into(), 1)], ..Guard::default() };
+    let guard = Guard { read: vec![("gpt".into(), 1)] };
     let refused = guard.admit_prune(&world, &world.checkpoints[&("gpt".into(), 1)], Tier::Nvme).unwrap_err();
     assert_eq!(refused.class(), "unavailable");
 }
