@@ -88,12 +88,29 @@ pub struct Pin {
     pub reason: String,
 }
 
-/// Holds a checkpoint, or lets it go: `PUT` or `DELETE …/pin`.
+/// Holds a checkpoint: `PUT …/pin`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PinRequest {
     /// Why, for people: 1 to 512 bytes.
     pub reason: String,
+}
+
+/// Lets a checkpoint go: `DELETE …/pin`. It may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UnpinRequest {
+    /// Why, for people: 1 to 512 bytes. Default = `taken back by the operator`.
+    pub reason: String,
+    /// Whose pin: a bot's name, installed or not. A bot that is at work may pin again. Default = `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl Default for UnpinRequest {
+    fn default() -> Self {
+        Self { reason: "taken back by the operator".to_owned(), by: None }
+    }
 }
 
 /// Asks that a checkpoint's bytes go from a tier: `POST …/prune`.

@@ -14,7 +14,7 @@ pub use bots::{
     Amount, Asked, Bot, BotSpec, CalledOff, Candidate, Decision, Difference, Ledger, Letter, Plugin, Previous, Promote,
     Promoted, RolledBack, Trial, TrialRequest, Wake,
 };
-pub use checkpoints::{Checkpoint, Pin, PinRequest, PruneAnswer, PruneRequest, Run, Shard, Tier};
+pub use checkpoints::{Checkpoint, Pin, PinRequest, PruneAnswer, PruneRequest, Run, Shard, Tier, UnpinRequest};
 pub use events::Event;
 pub use health::{Health, Readiness};
 pub use jobs::Job;

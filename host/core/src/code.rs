@@ -78,6 +78,7 @@ codes! {
     CandidateFailed = "TG0038", 409, "The version beside the bot has failed", "`tidegate bots decisions BOT` shows on what; mend it, or promote it all the same with `--force`.";
     PluginInUse = "TG0039", 409, "The plugin is in use", "The detail says by whom: remove or change those first.";
     StandsAt = "TG0040", 409, "The bot stands at this event", "`tidegate bots resume BOT` lets it try the event again, `tidegate bots skip BOT` lets it go past; then the event can be replayed or dropped.";
+    OthersPin = "TG0041", 409, "Only others hold the checkpoint", "`tidegate unpin RUN STEP --by HOLDER` lifts the pin of a holder that the detail names.";
 }
 
 impl std::fmt::Display for Code {

@@ -170,6 +170,9 @@ pub enum EventKind {
         step: Step,
         /// Whose pin.
         by: String,
+        /// Who lifted it, if it was not its holder: `operator`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lifted_by: Option<String>,
         /// Why.
         reason: String,
     },

@@ -171,7 +171,7 @@ mod tests {
 
         let by = |by: &str| (run.clone(), step, by.to_owned(), "why".to_owned());
         let pinned = |(run, step, by, reason)| EventKind::Pinned { run, step, by, reason };
-        let unpinned = |(run, step, by, reason)| EventKind::Unpinned { run, step, by, reason };
+        let unpinned = |(run, step, by, reason)| EventKind::Unpinned { run, step, by, lifted_by: None, reason };
         let both = [whole(), vec![pinned(by("a")), pinned(by("b")), unpinned(by("a"))]].concat();
         assert!(after(&both).unwrap().pinned());
         assert!(!after(&[both, vec![unpinned(by("b"))]].concat()).unwrap().pinned());

@@ -1,11 +1,14 @@
 //! What is known of runs and checkpoints, and what people ask of them.
 
 use tidegate_core::{
-    Checkpoint, Code, Effect, EffectId, EffectKind, EventKind, Pin, RunName, Step, Tier, guard, limits,
+    BotName, Checkpoint, Code, Effect, EffectId, EffectKind, EventKind, Pin, RunName, Step, Tier, guard, limits,
 };
 use tidegate_store::{Tx, View};
 
 use crate::{Error, Host, Result, error::blocking, newest::Newest};
+
+/// Who pins for people; no bot may have this name.
+const OPERATOR: &str = "operator";
 
 /// A checkpoint, and why the guard keeps it, if it does.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,19 +158,31 @@ impl Host {
         check_reason(&reason)?;
         self.find_run(run).await?;
         let name = run.clone();
-        let pin = move |tx: &mut Tx<'_>| set_pin(tx, &name, step, "operator", reason);
+        let pin = move |tx: &mut Tx<'_>| set_pin(tx, &name, step, OPERATOR, reason);
         self.0.store.index().write_async(pin).await?;
         self.checkpoint(run, step).await
     }
 
-    /// Takes the operator's pin back. Durable when this returns; no pin is no error.
+    /// Takes a pin back for the operator: their own, or the one of another holder, such as a bot that was removed. Durable when
+    /// this returns. That nobody holds the checkpoint is no error: whoever asks twice has what they asked for.
     ///
     /// # Errors
-    /// An unknown checkpoint, a reason out of bounds.
-    pub async fn unpin(&self, run: &RunName, step: Step, reason: String) -> Result<CheckpointInfo> {
+    /// An unknown checkpoint, a reason out of bounds; [`Code::OthersPin`] if that holder has no pin and others have.
+    pub async fn unpin(
+        &self,
+        run: &RunName,
+        step: Step,
+        of: Option<BotName>,
+        reason: String,
+    ) -> Result<CheckpointInfo> {
         check_reason(&reason)?;
         let name = run.clone();
-        let unpin = move |tx: &mut Tx<'_>| clear_pin(tx, &name, step, "operator", reason);
+        let unpin = move |tx: &mut Tx<'_>| {
+            let of = of.as_ref().map_or(OPERATOR, BotName::as_str);
+            let lifted_by = (of != OPERATOR).then_some(OPERATOR);
+            let held = clear_pin(tx, &name, step, of, lifted_by, reason)?;
+            if held.is_empty() { Ok(()) } else { Err(others_pin(&name, step, of, &held)) }
+        };
         self.0.store.index().write_async(unpin).await?;
         self.checkpoint(run, step).await
     }
@@ -262,11 +277,32 @@ pub(crate) fn lost_checkpoint(lost: &Checkpoint) -> Error {
     Error::new(Code::Corrupt, detail)
 }
 
-/// Takes somebody's pin back, if there is one.
-pub(crate) fn clear_pin(tx: &mut Tx<'_>, run: &RunName, step: Step, by: &str, reason: String) -> Result<()> {
+/// Takes somebody's pin back, if there is one; `lifted_by` if it is not its holder who does. Returns who else holds the
+/// checkpoint if there is none.
+pub(crate) fn clear_pin(
+    tx: &mut Tx<'_>,
+    run: &RunName,
+    step: Step,
+    by: &str,
+    lifted_by: Option<&str>,
+    reason: String,
+) -> Result<Vec<String>> {
     let mut checkpoint = tx.checkpoint(run, step)?.ok_or_else(|| unknown_checkpoint(run, step))?;
-    let Some(pin) = checkpoint.pins.iter_mut().find(|pin| pin.by == by && pin.until.is_none()) else { return Ok(()) };
-    let kind = EventKind::Unpinned { run: run.clone(), step, by: by.into(), reason };
+    let Some(pin) = checkpoint.pins.iter_mut().find(|pin| pin.by == by && pin.until.is_none()) else {
+        return Ok(checkpoint.pins.into_iter().filter(|pin| pin.until.is_none()).map(|pin| pin.by).collect());
+    };
+    let lifted_by = lifted_by.map(str::to_owned);
+    let kind = EventKind::Unpinned { run: run.clone(), step, by: by.into(), lifted_by, reason };
     pin.until = Some(tx.append(kind)?);
-    Ok(tx.put_checkpoint(&checkpoint)?)
+    tx.put_checkpoint(&checkpoint)?;
+    Ok(Vec::new())
+}
+
+fn others_pin(run: &RunName, step: Step, of: &str, held: &[String]) -> Error {
+    let (first, holders) = (held.first().map_or("", String::as_str), held.join(", "));
+    let detail = format!(
+        "run {run} step {step} has no pin of {of}; it is pinned by {holders}: lift one with `--by`, such as `tidegate unpin \
+         {run} {step} --by {first}`"
+    );
+    Error::new(Code::OthersPin, detail)
 }

@@ -276,3 +276,21 @@ fn a_version_that_was_put_back_is_not_brought_back_by_a_restart_but_another_is()
     let other = show(&host)["plugin"].clone();
     assert!(other != good && other != bad, "{other}");
 }
+
+#[test]
+fn a_pin_of_a_removed_bot_is_named_and_lifted() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(&dir.path().join("host"));
+    install(&host, &plugin(dir.path(), "one", ""), &[]);
+    save(&host, "gpt", 1, 0, 1, b"x");
+    until(&host, "at the end", |bot| bot["ledger"]["effects"]["pin"]["count"] == 1);
+    host.json(&["bots", "remove", "pins"]);
+    for args in [&["unpin", "gpt", "1"][..], &["unpin", "gpt", "1", "--by", "nobody"]] {
+        let (code, _, err) = host.command(args);
+        assert_eq!(code, 4, "{err}");
+        assert!(err.contains("TG0041") && err.contains("pinned by pins") && err.contains("--by pins"), "{err}");
+    }
+    assert_eq!(host.command(&["unpin", "gpt", "1", "--by", "a b"]).0, 2);
+    assert_eq!(host.json(&["unpin", "gpt", "1", "--by", "pins"])["pinned"], false);
+    host.ask("DELETE", "/v1/runs/gpt/checkpoints/1/pin", r#"{"by":"a b"}"#).assert_problem(400, "TG0003", "a b");
+}

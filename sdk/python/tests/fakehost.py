@@ -137,7 +137,10 @@ class FakeHost:
         self.pins[run, self._resolve(run, step)] = body["reason"]
         return 200, {}
 
-    def unpin(self, run: str, step: str, _body: Any, _query: Any) -> Any:
+    def unpin(self, run: str, step: str, body: Any, _query: Any) -> Any:
+        by = (body or {}).get("by", "operator")
+        if by != "operator" and (run, self._resolve(run, step)) in self.pins:
+            raise Problem(409, "TG0041", f"no pin of {by}; it is pinned by operator")
         self.pins.pop((run, self._resolve(run, step)), None)
         return 204, None
 

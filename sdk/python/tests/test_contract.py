@@ -88,6 +88,16 @@ class Contract:
         run.unpin(1, "published")
         self.assertFalse(run.get(1).pinned)
 
+    def test_a_pin_is_lifted_by_the_name_of_its_holder(self) -> None:
+        run = self.rank(0, 1)
+        run.save(1, lambda path: (path / "w").write_bytes(b"x"))
+        run.pin(1, "for the paper")
+        with self.assertRaisesRegex(tidegate.Conflict, "operator"):
+            run.unpin(1, "the bot is gone", by="ghost")
+        self.assertTrue(run.get(1).pinned)
+        run.unpin(1, "published", by="operator")
+        self.assertFalse(run.get(1).pinned)
+
     def test_what_is_not_there_is_not_found_with_a_code(self) -> None:
         for ask in (lambda run: run.get(99), lambda run: run.restore(99), lambda run: run.pin(99, "no")):
             with self.assertRaises(tidegate.NotFound) as caught:

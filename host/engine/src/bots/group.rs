@@ -112,7 +112,10 @@ fn apply(tx: &mut Tx<'_>, bot: &BotName, accepted: Accepted, now: Timestamp) -> 
     let by = bot.as_str();
     let pinned = match effect.kind {
         EffectKind::Pin => catalog::set_pin(tx, &effect.run, effect.step, by, effect.reason),
-        EffectKind::Unpin => catalog::clear_pin(tx, &effect.run, effect.step, by, effect.reason),
+        EffectKind::Unpin => {
+            // Its own, or nothing.
+            catalog::clear_pin(tx, &effect.run, effect.step, by, None, effect.reason).map(drop)
+        }
         EffectKind::Replicate { .. } | EffectKind::Prune { .. } => {
             // A retried event names the same effect: it is accepted once.
             if tx.bytes(Space::Jobs, id.as_str().as_bytes())?.is_some() {

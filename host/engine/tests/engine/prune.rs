@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use tidegate_core::{Code, Tier};
+use tidegate_core::{BotName, Code, EventKind, Tier};
+use tidegate_tests_support::guest::{PIN, component};
 
-use crate::fixture::{Fixture, about, replicate_grants, replicator, run, step};
+use crate::fixture::{Fixture, about, pin_grants, replicate_grants, replicator, run, step};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guard_keeps_what_has_no_other_verified_copy() {
@@ -54,10 +55,34 @@ async fn a_pin_holds_until_it_is_taken_back_and_survives_a_restart() {
     let fixture = fixture.restart(|_| ()).await;
     let refused = fixture.host.prune(&run(), step(1), Tier::Object, "test".into(), false).await.unwrap_err();
     assert!(refused.detail.contains("pinned by operator"), "{refused}");
-    fixture.host.unpin(&run(), step(1), "printed".into()).await.unwrap();
+    fixture.host.unpin(&run(), step(1), None, "printed".into()).await.unwrap();
     fixture.host.prune(&run(), step(1), Tier::Object, "test".into(), false).await.unwrap();
     fixture.event(|e| e.kind.name() == "checkpoint-pruned" && format!("{:?}", e.kind).contains("Object")).await;
     assert_eq!(fixture.host.checkpoint(&run(), step(1)).await.unwrap_err().code, Code::UnknownCheckpoint);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_lifts_the_pin_of_a_bot_that_was_removed() {
+    let fixture = Fixture::new().await;
+    let top = format!(r#"{PIN} (data (i32.const 300) "why")"#);
+    let pins = "(if (i32.eq (local.get $what) (i32.const 1)) (then
+        (call $pin (local.get $run) (local.get $run_len) (local.get $step) (i32.const 300) (i32.const 3) (i32.const 500))))";
+    fixture.install("ghost", component(&top, pins).unwrap(), pin_grants(), &["shard-committed"]).await;
+    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
+    fixture.event(|event| event.kind.name() == "pinned").await;
+    fixture.host.uninstall(&"ghost".parse().unwrap()).await.unwrap();
+
+    let refused = fixture.host.unpin(&run(), step(1), None, "printed".into()).await.unwrap_err();
+    assert_eq!(refused.code, Code::OthersPin);
+    assert!(refused.detail.contains("it is pinned by ghost") && refused.detail.contains("--by ghost"), "{refused}");
+    let ghost: Option<BotName> = Some("ghost".parse().unwrap());
+    let lifted = fixture.host.unpin(&run(), step(1), ghost.clone(), "the bot is gone".into()).await.unwrap();
+    assert!(!lifted.checkpoint.pinned());
+    let told = fixture.event(|event| event.kind.name() == "unpinned").await.kind;
+    let EventKind::Unpinned { by, lifted_by, reason, .. } = told else { panic!("{told:?}") };
+    assert_eq!((by.as_str(), lifted_by.as_deref(), reason.as_str()), ("ghost", Some("operator"), "the bot is gone"));
+    // What is asked twice is there already.
+    fixture.host.unpin(&run(), step(1), ghost, "again".into()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

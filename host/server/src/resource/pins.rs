@@ -1,8 +1,7 @@
 //! Pins: who holds a checkpoint against every prune, and why.
 
 use axum::{Json as Answer, extract::State};
-use serde::Deserialize;
-use tidegate_api::{Checkpoint, PinRequest};
+use tidegate_api::{Checkpoint, PinRequest, UnpinRequest};
 use tidegate_core::{Code, limits};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -14,19 +13,6 @@ use crate::{
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(put, delete))
-}
-
-/// Why a pin is taken back; it may go without saying.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unpin {
-    reason: String,
-}
-
-impl Default for Unpin {
-    fn default() -> Self {
-        Self { reason: "taken back by the operator".to_owned() }
-    }
 }
 
 /// A reason within its bounds.
@@ -51,15 +37,17 @@ async fn put(
     Ok(Answer(show(app.host.pin(&run.parse()?, step.parse()?, reason(asked.reason)?).await?)))
 }
 
-/// Take the operator's pin back. Durable when answered.
+/// Take the operator's pin back, or the one of another holder (`by`), such as a bot that was removed. Durable when answered. If
+/// that holder has none and others have, the problem names them.
 #[utoipa::path(delete, operation_id = "pins_delete", path = "/v1/runs/{run}/checkpoints/{step}/pin", tag = "checkpoints",
     params(("run" = String, Path, description = "The run"), ("step" = String, Path, description = "The step")),
-    request_body = Option<PinRequest>,
+    request_body = Option<UnpinRequest>,
     responses((status = 200, body = Checkpoint, description = "The checkpoint"), Problems))]
 async fn delete(
     State(app): State<App>,
     Path((run, step)): Path<(String, String)>,
-    Optional(asked): Optional<Unpin>,
+    Optional(asked): Optional<UnpinRequest>,
 ) -> Result<Answer<Checkpoint>, Failure> {
-    Ok(Answer(show(app.host.unpin(&run.parse()?, step.parse()?, reason(asked.reason)?).await?)))
+    let of = asked.by.map(|by| by.parse()).transpose()?;
+    Ok(Answer(show(app.host.unpin(&run.parse()?, step.parse()?, of, reason(asked.reason)?).await?)))
 }

@@ -1,5 +1,5 @@
 use hyper::Method;
-use tidegate_api::{Checkpoint, Page, PinRequest, PruneAnswer, PruneRequest, Run};
+use tidegate_api::{Checkpoint, Page, PinRequest, PruneAnswer, PruneRequest, Run, UnpinRequest};
 
 use crate::{Client, Error, Paging, transport::Call};
 
@@ -41,20 +41,27 @@ impl Client {
     /// # Errors
     /// `TG0006` when there is no such checkpoint.
     pub async fn pin(&self, run: &str, step: u64, reason: &str) -> Result<Checkpoint, Error> {
-        self.pin_call(Method::PUT, run, step, reason).await
+        self.ask(pin_call(Method::PUT, run, step).json(&PinRequest { reason: reason.to_owned() })?).await
     }
 
     /// Takes the operator's pin back; durable when this returns.
     ///
     /// # Errors
-    /// `TG0006` when there is no such checkpoint.
+    /// `TG0006` when there is no such checkpoint; `TG0041` when only others hold it, whom the detail names.
     pub async fn unpin(&self, run: &str, step: u64, reason: &str) -> Result<Checkpoint, Error> {
-        self.pin_call(Method::DELETE, run, step, reason).await
+        self.lift(run, step, UnpinRequest { reason: reason.to_owned(), by: None }).await
     }
 
-    async fn pin_call(&self, method: Method, run: &str, step: u64, reason: &str) -> Result<Checkpoint, Error> {
-        let call = Call::new(method, &["v1", "runs", run, "checkpoints", &step.to_string(), "pin"]);
-        self.ask(call.json(&PinRequest { reason: reason.to_owned() })?).await
+    /// Lifts the pin of any holder, such as a bot that was removed; durable when this returns. A bot at work may pin again.
+    ///
+    /// # Errors
+    /// As [`Client::unpin`]; `TG0003` for what can't be a holder's name.
+    pub async fn unpin_of(&self, run: &str, step: u64, holder: &str, reason: &str) -> Result<Checkpoint, Error> {
+        self.lift(run, step, UnpinRequest { reason: reason.to_owned(), by: Some(holder.to_owned()) }).await
+    }
+
+    async fn lift(&self, run: &str, step: u64, request: UnpinRequest) -> Result<Checkpoint, Error> {
+        self.ask(pin_call(Method::DELETE, run, step).json(&request)?).await
     }
 
     /// Asks that a checkpoint's bytes go from a tier, or what the guard would say to it.
@@ -65,4 +72,8 @@ impl Client {
         let call = Call::post(&["v1", "runs", run, "checkpoints", &step.to_string(), "prune"]);
         self.ask(call.json(request)?.once()).await
     }
+}
+
+fn pin_call(method: Method, run: &str, step: u64) -> Call {
+    Call::new(method, &["v1", "runs", run, "checkpoints", &step.to_string(), "pin"])
 }

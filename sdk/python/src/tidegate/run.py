@@ -158,9 +158,11 @@ class Run:
         """Keeps a checkpoint from being pruned, durably when this returns. `reason` is shown to whoever asks why."""
         self._call(f"pin step {step}", "PUT", f"/checkpoints/{_step(step)}/pin", {"reason": reason})
 
-    def unpin(self, step: int, reason: str) -> None:
-        """Takes a pin away, durably when this returns."""
-        self._call(f"unpin step {step}", "DELETE", f"/checkpoints/{_step(step)}/pin", {"reason": reason})
+    def unpin(self, step: int, reason: str, *, by: Optional[str] = None) -> None:
+        """Takes a pin away, durably when this returns: the operator's, or that of the bot `by`, installed or not. A bot
+        that is at work may pin again."""
+        body = {"reason": reason} if by is None else {"reason": reason, "by": by}
+        self._call(f"unpin step {step}", "DELETE", f"/checkpoints/{_step(step)}/pin", body)
 
     def _call(self, verb: str, method: str, suffix: str, body: Any = None) -> Any:
         target = f"/v1/runs/{quote(self.name, safe='')}{suffix}"
