@@ -40,6 +40,24 @@ pub struct Grants {
     pub state_bytes: Option<u64>,
 }
 
+/// Grants that can't be given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadGrants {
+    /// A list of patterns.
+    #[error(transparent)]
+    Globs(#[from] BadGlobs),
+    /// A number that the host would not hold to.
+    #[error("{field}: {value}; give 0 to {most}")]
+    TooMuch {
+        /// The grant, such as `grants.state_bytes`.
+        field: &'static str,
+        /// What was given.
+        value: u64,
+        /// The most that can be granted.
+        most: u64,
+    },
+}
+
 object_only!(Grants, "an object of grants");
 object_only!(Triggers, "an object of `events` and `runs`");
 
@@ -53,15 +71,26 @@ impl Grants {
     /// Bytes of state that can be granted.
     pub const MOST_STATE_BYTES: u64 = 64 << 20;
 
-    /// Whether its patterns are patterns, and not too many. What there is to grant, such as targets, the host knows.
+    /// Whether its patterns are patterns, and not too many, and no number is beyond what can be granted. What there is to
+    /// grant, such as targets, the host knows. A record may be older than the rules: its numbers are cut when they are used.
     ///
     /// # Errors
-    /// [`BadGlobs`] names the list.
-    pub fn check(&self) -> Result<(), BadGlobs> {
+    /// [`BadGrants`] names the field.
+    pub fn check(&self) -> Result<(), BadGrants> {
         check_all("grants.read", &self.read)?;
         check_all("grants.replicate", &self.replicate)?;
         check_all("grants.prune", &self.prune)?;
-        check_all("grants.pin", &self.pin)
+        check_all("grants.pin", &self.pin)?;
+        let effects = self.effects_per_event.map(u64::from);
+        for (field, value, most) in [
+            ("grants.effects_per_event", effects, Self::MOST_EFFECTS_PER_EVENT.into()),
+            ("grants.state_bytes", self.state_bytes, Self::MOST_STATE_BYTES),
+        ] {
+            if let Some(value) = value.filter(|value| *value > most) {
+                return Err(BadGrants::TooMuch { field, value, most });
+            }
+        }
+        Ok(())
     }
 
     /// Effects in one event.
@@ -200,6 +229,22 @@ mod tests {
         // What an earlier version has written is still read.
         let record = crate::cbor::encode(&Grants { read: bad(), ..none() }).unwrap();
         assert_eq!(crate::cbor::decode::<Grants>(&record, 1 << 10).unwrap().read, bad());
+    }
+
+    #[test]
+    fn no_more_is_granted_than_is_held_to() {
+        let most = || Grants { effects_per_event: Some(4096), state_bytes: Some(64 << 20), ..Grants::default() };
+        assert_eq!(most().check(), Ok(()));
+        for (grants, said) in [
+            (Grants { effects_per_event: Some(4097), ..most() }, "grants.effects_per_event: 4097; give 0 to 4096"),
+            (Grants { state_bytes: Some(67_108_865), ..most() }, "grants.state_bytes: 67108865; give 0 to 67108864"),
+        ] {
+            assert_eq!(grants.check().unwrap_err().to_string(), said);
+            // What an earlier version has written goes on as it did.
+            let record = crate::cbor::encode(&grants).unwrap();
+            let read: Grants = crate::cbor::decode(&record, 1 << 10).unwrap();
+            assert_eq!((read.effects_per_event(), read.state_bytes()), (4096, 64 << 20));
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub use digest::{Digest, DigestError, FileHasher};
 pub use effect::{Effect, EffectId, EffectKind, Verb};
 pub use event::{Event, EventKind, Seq};
 pub use glob::{BadGlobs, Glob};
-pub use grant::{Grants, Triggers};
+pub use grant::{BadGrants, Grants, Triggers};
 pub use guard::Verdict;
 pub use id::{BotName, HostName, InvalidName, Metrics, Rank, RunName, SaveId, Step, TargetName, WorldSize};
 pub use job::{Held, Job, JobState, Outcome};

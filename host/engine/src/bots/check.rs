@@ -10,7 +10,7 @@ use crate::{Error, Host, Result};
 const SHOWN: usize = 8;
 
 impl Host {
-    /// What can be said of a specification without its component: patterns that are none, and what this host does not have.
+    /// What can be said of a specification without its component: patterns that are none, numbers beyond what can be granted, and what this host does not have.
     ///
     /// # Errors
     /// [`Code::BadRequest`] names the field.
@@ -20,7 +20,10 @@ impl Host {
             let known = EventKind::TRIGGERS.join(", ");
             return refuse(format!("field `triggers.events`: there is no {}; there are {known}", quoted(kind)));
         }
-        if let Err(bad) = spec.grants.check().and_then(|()| spec.triggers.check()) {
+        if let Err(bad) = spec.grants.check() {
+            return refuse(format!("field {bad}"));
+        }
+        if let Err(bad) = spec.triggers.check() {
             return refuse(format!("field {bad}"));
         }
         let there = self.0.target.name();

@@ -51,6 +51,24 @@ async fn what_is_no_pattern_is_refused_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_than_can_be_granted_is_refused_with_the_most_that_can() {
+    let fixture = Fixture::new().await;
+    for (grants, said) in [
+        (
+            Grants { effects_per_event: Some(99_999), ..replicate_grants() },
+            "field grants.effects_per_event: 99999; give 0 to 4096",
+        ),
+        (
+            Grants { state_bytes: Some(99_999_999_999_999), ..replicate_grants() },
+            "field grants.state_bytes: 99999999999999; give 0 to 67108864",
+        ),
+    ] {
+        let error = refused(&fixture, spec(&fixture, replicator(), grants).await).await;
+        assert_eq!((error.code, error.detail.as_str()), (Code::BadRequest, said));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_component_without_a_manifest_is_installed_only_with_all_that_it_imports() {
     let fixture = Fixture::new().await;
     let two = component(&format!("{PIN} {STATE_SET}"), "").unwrap();

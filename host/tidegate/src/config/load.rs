@@ -99,7 +99,7 @@ fn read(figment: Figment) -> Result<Config, Failure> {
         }
         bot.grants
             .check()
-            .and_then(|()| bot.triggers.check())
+            .and_then(|()| Ok(bot.triggers.check()?))
             .map_err(|bad| Failure::Usage(format!("bots.install.{name}.{bad}")))?;
     }
     // Clients work elsewhere: what they are told must not depend on where this process was started.
