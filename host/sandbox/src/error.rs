@@ -93,6 +93,20 @@ pub enum Error {
     /// So many components wait already.
     #[error("{0} components wait to be compiled: try again when some are done")]
     CompilerBusy(usize),
+    /// Others were compiled for as long as it was to wait.
+    #[error(
+        "others were compiled for {0:?}, and it was not its turn yet: try again in a minute; what takes too long to compile \
+         is given up after `bots.compile_deadline_seconds`"
+    )]
+    CompilerTaken(Duration),
+    /// The same bytes have failed a short while ago.
+    #[error("{why}; the same bytes failed lately: it is tried again after {}s", left.as_secs())]
+    RefusedLately {
+        /// How they failed.
+        why: Box<Error>,
+        /// How long until they are tried again.
+        left: Duration,
+    },
     /// The compiler could not be started or held.
     #[error("the compiler can't be used: {0}")]
     Compiler(String),
@@ -109,7 +123,12 @@ impl Error {
     pub fn blames_component(&self) -> bool {
         !matches!(
             self,
-            Self::Engine(_) | Self::CompilerBusy(_) | Self::Compiler(_) | Self::CompilerStopped | Self::Cache(_)
+            Self::Engine(_)
+                | Self::CompilerBusy(_)
+                | Self::CompilerTaken(_)
+                | Self::Compiler(_)
+                | Self::CompilerStopped
+                | Self::Cache(_)
         )
     }
 }

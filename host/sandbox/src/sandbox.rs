@@ -1,13 +1,23 @@
 //! The sandbox itself: an engine, the world's functions, and what keeps time.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tidegate_core::{Digest, Want};
-use wasmtime::{Engine, component::Linker};
+use wasmtime::{
+    Engine,
+    component::{Component, Linker},
+};
 
 use crate::{
-    About, Error, Options, Plugin, compile::Compiling, engine, guest::Guest, manifest, permits::Permits, room,
-    ticker::Ticker, world, worlds,
+    About, Error, Options, Plugin,
+    compile::{Compiling, Fresh, Made},
+    engine,
+    guest::Guest,
+    manifest,
+    permits::Permits,
+    room,
+    ticker::Ticker,
+    world, worlds,
 };
 
 /// Runs bots. Cheap to clone; all clones share one pool.
@@ -59,16 +69,38 @@ impl Sandbox {
     /// taking too long or too much to compile; each says which. [`Error::blames_component`] tells them from the host's
     /// own troubles.
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, Error> {
-        self.load_as_it_says(bytes).map_err(Error::plain)
+        self.load_as_it_says(bytes, None).map_err(Error::plain)
+    }
+
+    /// The same, but it waits only so long for those of others: for what somebody waits for.
+    ///
+    /// # Errors
+    /// As [`Sandbox::load`]; [`Error::CompilerTaken`] if others took longer.
+    pub fn load_within(&self, bytes: &[u8], patience: Duration) -> Result<Plugin, Error> {
+        self.load_as_it_says(bytes, Some(patience)).map_err(Error::plain)
     }
 
     /// Its errors repeat what the component says as it stands there.
-    fn load_as_it_says(&self, bytes: &[u8]) -> Result<Plugin, Error> {
+    fn load_as_it_says(&self, bytes: &[u8], patience: Option<Duration>) -> Result<Plugin, Error> {
         let inner = &self.0;
         world::check_header(bytes, inner.options.component_bytes)?;
         let digest = Digest::of(bytes);
-        let (component, fresh) = inner.compiling.component(&inner.engine, digest, bytes)?;
-        let checked = world::check(&component)?;
+        let Made { component, fresh, turn } = inner.compiling.component(&inner.engine, digest, bytes, patience)?;
+        let checked = self.checked(digest, bytes, &component, fresh);
+        let checked = checked.inspect_err(|why| inner.compiling.refuse(digest, why));
+        drop(turn);
+        checked
+    }
+
+    fn checked(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        component: &Component,
+        fresh: Option<Fresh>,
+    ) -> Result<Plugin, Error> {
+        let inner = &self.0;
+        let checked = world::check(component)?;
         let used = checked.used;
         let manifest = manifest::read(bytes)?;
         let undeclared =
@@ -80,7 +112,7 @@ impl Sandbox {
             return Err(Error::Undeclared(undeclared));
         }
         let linker = if used.contains(&Want::Wasi) { &inner.roomy } else { &inner.linker };
-        let ready = linker.instantiate_pre(&component).and_then(|pre| checked.world.ready(pre));
+        let ready = linker.instantiate_pre(component).and_then(|pre| checked.world.ready(pre));
         let ready = ready.map_err(|error| Error::World(format!("{error:#}")))?;
         // What is refused is not worth the room.
         inner.compiling.keep(fresh);

@@ -3,6 +3,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::PoisonError,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -11,6 +12,10 @@ use tidegate_sandbox::Plugin;
 
 use super::PluginInfo;
 use crate::{Error, Host, Result, error::blocking};
+
+/// How long an upload waits while components of others are compiled: somebody waits for it, and those may take minutes. A bot
+/// that starts waits for as long as it takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn path_of(dir: &Path, digest: Digest) -> PathBuf {
     dir.join(format!("{digest}.wasm"))
@@ -23,7 +28,7 @@ pub(super) fn unknown(digest: Digest) -> Error {
 /// Why a component was not accepted, or could not be looked at now.
 fn bad(error: tidegate_sandbox::Error) -> Error {
     let code = match &error {
-        tidegate_sandbox::Error::CompilerBusy(_) => Code::TooMany,
+        tidegate_sandbox::Error::CompilerBusy(_) | tidegate_sandbox::Error::CompilerTaken(_) => Code::TooMany,
         tidegate_sandbox::Error::CompilerStopped => Code::Draining,
         error if error.blames_component() => Code::BadComponent,
         _ => Code::Internal,
@@ -72,7 +77,7 @@ impl Host {
                 // Checked when it came; to compile it again would double the time of every start.
                 return Ok(describe(Digest::of(&component), &component));
             }
-            let digest = host.0.sandbox.load(&component).map_err(bad)?.digest();
+            let digest = host.0.sandbox.load_within(&component, PATIENCE).map_err(bad)?.digest();
             let to = path_of(dir, digest);
             // Each upload has its own: two of one component at once must not write into one another's.
             let nth = host.0.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

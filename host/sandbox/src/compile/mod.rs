@@ -8,6 +8,7 @@
 mod calloff;
 mod code;
 mod lent;
+mod refusals;
 mod serve;
 mod talk;
 mod turns;
@@ -16,13 +17,14 @@ mod worker;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use tidegate_core::Digest;
+use tidegate_core::{Clock, Digest, SystemClock};
 use wasmtime::{Engine, component::Component};
 
 use calloff::CallOff;
 pub(crate) use code::Code;
+use refusals::Refusals;
 pub use serve::compile_worker;
-use turns::Turns;
+use turns::{Turn, Turns};
 
 use crate::{
     Error, Options,
@@ -72,12 +74,24 @@ impl Worker {
 pub(crate) struct Compiling {
     compiler: Compiler,
     turns: Turns,
+    refusals: Refusals,
+    clock: SystemClock,
     off: CallOff,
     /// Whether code counts its fuel.
     metered: bool,
     cache: Option<Cache>,
     /// Of the engine that the code is for.
     engine: [u8; 32],
+}
+
+/// A component, and what is over once it was looked at.
+#[derive(Debug)]
+pub(crate) struct Made<'a> {
+    pub(crate) component: Component,
+    /// For [`Compiling::keep`], if it is worth it.
+    pub(crate) fresh: Option<Fresh>,
+    /// Held until it is known what becomes of it: those that wait with the same bytes then find them kept or refused.
+    pub(crate) turn: Option<Turn<'a>>,
 }
 
 /// Code that the cache does not have.
@@ -89,7 +103,8 @@ impl Compiling {
         let cache = options.cache.as_ref().map(Cache::open).transpose()?;
         let off = CallOff::new().map_err(|error| Error::Compiler(error.to_string()))?;
         let (compiler, metered) = (options.compiler.clone(), options.fuel.is_some());
-        Ok(Self { compiler, turns: Turns::default(), off, metered, cache, engine: engines::hash(engine) })
+        let (turns, refusals, clock) = (Turns::default(), Refusals::default(), SystemClock::default());
+        Ok(Self { compiler, turns, refusals, clock, off, metered, cache, engine: engines::hash(engine) })
     }
 
     /// Kills the worker, if there is one, and starts no more.
@@ -97,28 +112,49 @@ impl Compiling {
         self.off.now();
     }
 
-    /// A component from the cache or, if it has none, from the compiler; then give what comes with it to
-    /// [`Compiling::keep`] if it is worth it.
+    /// A component from the cache or, if it has none, from the compiler, for whose turn it waits so long (none: for as long
+    /// as it takes).
     pub(crate) fn component(
         &self,
         engine: &Engine,
         digest: Digest,
         bytes: &[u8],
-    ) -> Result<(Component, Option<Fresh>), Error> {
+        patience: Option<Duration>,
+    ) -> Result<Made<'_>, Error> {
         let entry = Entry { component: digest, engine: self.engine };
-        if let Some(component) = self.cached(engine, &entry) {
-            return Ok((component, None));
+        let known = || {
+            self.refusals.check(digest, self.clock.monotonic())?;
+            Ok::<_, Error>(self.cached(engine, &entry))
+        };
+        if let Some(component) = known()? {
+            return Ok(Made { component, fresh: None, turn: None });
         }
+        let mut turn = None;
+        if matches!(self.compiler, Compiler::Worker(_)) {
+            turn = Some(self.turns.take(patience)?);
+            // Whoever had the turn before may have had the same bytes.
+            if let Some(component) = known()? {
+                return Ok(Made { component, fresh: None, turn: None });
+            }
+        }
+        let made = self.compile(engine, entry, bytes);
+        let (component, fresh) = made.inspect_err(|why| self.refuse(digest, why))?;
+        Ok(Made { component, fresh, turn })
+    }
+
+    /// Remembers that a component was refused, so that the same bytes are not compiled for it again.
+    pub(crate) fn refuse(&self, component: Digest, why: &Error) {
+        self.refusals.note(component, why, self.clock.monotonic());
+    }
+
+    fn compile(&self, engine: &Engine, entry: Entry, bytes: &[u8]) -> Result<(Component, Option<Fresh>), Error> {
         let invalid = |error: wasmtime::Error| Error::Invalid(format!("{error:#}"));
         let code = match &self.compiler {
             Compiler::InProcess if self.cache.is_none() => {
                 return Component::from_binary(engine, bytes).map(|component| (component, None)).map_err(invalid);
             }
             Compiler::InProcess => Code::here(engine, bytes).map_err(invalid)?,
-            Compiler::Worker(worker) => {
-                let _turn = self.turns.take()?;
-                worker::compile(worker, &self.off, self.metered, &self.engine, bytes)?
-            }
+            Compiler::Worker(worker) => worker::compile(worker, &self.off, self.metered, &self.engine, bytes)?,
         };
         // More parts or memory than the pool has room for shows here.
         let component = code.component(engine).map_err(invalid)?;

@@ -186,12 +186,50 @@ fn a_sandbox_that_is_told_to_stop_compiling_kills_its_worker_and_starts_no_other
 }
 
 #[test]
+fn the_same_bytes_that_were_killed_once_are_compiled_no_more_by_those_that_waited() {
+    let dir = tempfile::tempdir().unwrap();
+    // Each start leaves a pipe, which the bound on files' bytes allows.
+    let script = format!("mkfifo {}/$$; exec sleep 600", dir.path().display());
+    let sandbox = sandbox_by(Worker { deadline: Duration::from_millis(300), ..shell(&script) });
+    let component = guest("", "");
+    let errors: Vec<_> = std::thread::scope(|scope| {
+        let loading: Vec<_> = (0..3).map(|_| scope.spawn(|| sandbox.load(&component).unwrap_err())).collect();
+        loading.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let first = Error::CompileTimedOut(Duration::from_millis(300));
+    assert_eq!(errors.iter().filter(|error| **error == first).count(), 1, "{errors:?}");
+    let lately = |error: &&Error| matches!(error, Error::RefusedLately { why, .. } if **why == first);
+    assert_eq!(errors.iter().filter(lately).count(), 2, "{errors:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "workers");
+    assert!(matches!(sandbox.load(&guest("", "unreachable")), Err(Error::CompileTimedOut(_))), "others are tried");
+}
+
+#[test]
+fn whoever_has_little_patience_is_told_that_another_component_is_compiled() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, ready) = (dir.path().display(), dir.path().join("ready"));
+    let sandbox = sandbox_by(shell(&format!("mkfifo {here}/ready; exec sleep 600")));
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| sandbox.load(&guest("", "")).unwrap_err());
+        while !ready.exists() {
+            std::thread::yield_now();
+        }
+        let patience = Duration::from_millis(1);
+        let error = sandbox.load_within(&guest("", "unreachable"), patience).unwrap_err();
+        assert_eq!(error, Error::CompilerTaken(patience));
+        assert!(!error.blames_component() && error.to_string().contains("try again in a minute"), "{error}");
+        sandbox.stop_compiling();
+        assert_eq!(loading.join().unwrap(), Error::CompilerStopped);
+    });
+}
+
+#[test]
 fn no_worker_outlives_its_component() {
     // Other tests of this process have workers of their own, so those are counted that stay.
     let sandbox = sandbox_by(Worker { deadline: Duration::from_millis(50), ..shell("exec sleep 600") });
     let before = children();
-    for _ in 0..5 {
-        assert!(sandbox.load(&guest("", "")).is_err());
+    for nth in 0..5 {
+        assert!(sandbox.load(&guest(&format!(r#"(data (i32.const 900) "{nth}")"#), "")).is_err());
     }
     let mut left = children();
     left.retain(|pid| !before.contains(pid));
