@@ -57,7 +57,7 @@ codes! {
     UnknownJob = "TG0017", 404, "The job is not known", "`tidegate jobs` lists those there are.";
     UnknownRestore = "TG0018", 404, "The restore is not known", "Restores are forgotten when they are released or the host restarts.";
     UnknownBot = "TG0019", 404, "The bot is not known", "`tidegate bots` lists those there are.";
-    UnknownPlugin = "TG0020", 404, "The plugin is not known", "Upload the component first: POST /v1/plugins.";
+    UnknownPlugin = "TG0020", 404, "The plugin is not known", "Upload the component first: `tidegate bots install FILE` does, or POST /v1/plugins.";
     BadComponent = "TG0021", 400, "The component can't be used", "It must be a component of the world `tidegate:bot/policy`; the detail says what is wrong.";
     BadSettings = "TG0022", 400, "The bot refuses its settings", "The detail is the bot's own answer.";
     Refused = "TG0023", 409, "The guard refused it", "The detail names the rule.";
@@ -79,6 +79,7 @@ codes! {
     PluginInUse = "TG0039", 409, "The plugin is in use", "The detail says by whom: remove or change those first.";
     StandsAt = "TG0040", 409, "The bot stands at this event", "`tidegate bots resume BOT` lets it try the event again, `tidegate bots skip BOT` lets it go past; then the event can be replayed or dropped.";
     OthersPin = "TG0041", 409, "Only others hold the checkpoint", "`tidegate unpin RUN STEP --by HOLDER` lifts the pin of a holder that the detail names.";
+    DamagedPlugin = "TG0042", 500, "The kept component is damaged", "Upload the same file again: `tidegate bots install FILE`, or POST /v1/plugins; bots that wait for it then start.";
 }
 
 impl std::fmt::Display for Code {

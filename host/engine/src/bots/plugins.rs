@@ -131,7 +131,10 @@ impl Host {
             Err(error) => return Err(failed("read", &path, &error)),
         };
         if Digest::of(&component) != digest {
-            return Err(Error::new(Code::Corrupt, format!("{} is damaged: upload the plugin again", path.display())));
+            return Err(Error::new(
+                Code::DamagedPlugin,
+                format!("{} is damaged: upload the plugin again", path.display()),
+            ));
         }
         self.compile(digest, &component)
     }

@@ -59,6 +59,19 @@ async fn a_component_goes_once_nothing_needs_it_and_with_it_what_was_compiled() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_component_is_to_be_uploaded_again_and_is_then_as_good_as_new() {
+    let fixture = Fixture::new().await;
+    let component = made("rots", false);
+    let plugin = added(&fixture, component.clone()).await;
+    std::fs::write(fixture.dir.path().join(format!("plugins/{plugin}.wasm")), b"rot").unwrap();
+    let error = fixture.host.install(bot(), spec(plugin), Change::default()).await.unwrap_err();
+    assert_eq!(error.code, Code::DamagedPlugin, "{error}");
+    assert!(error.code.hint().contains("tidegate bots install FILE"));
+    assert_eq!(added(&fixture, component).await, plugin);
+    fixture.host.install(bot(), spec(plugin), Change::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_bot_runs_goes_back_to_or_is_compared_with_stays() {
     let fixture = Fixture::new().await;
     let (old, new, beside) = (
