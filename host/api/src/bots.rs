@@ -205,6 +205,17 @@ pub struct Letter {
     pub replay: bool,
 }
 
+/// A parked event that was asked to be handed to its bot again: `POST …/replay`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Replay {
+    /// The parked event.
+    #[serde(flatten)]
+    pub letter: Letter,
+    /// How the bot stands: one that is `running` is handed the event soon, one that is `quarantined` or `stopped` once it is
+    /// resumed.
+    pub bot_state: String,
+}
+
 /// Asks what a bot would have decided: `POST /v1/trials`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

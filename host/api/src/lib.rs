@@ -12,7 +12,7 @@ mod saves;
 
 pub use bots::{
     Amount, Asked, Bot, BotSpec, CalledOff, Candidate, Decision, Difference, Ledger, Letter, Plugin, Previous, Promote,
-    Promoted, RolledBack, Trial, TrialRequest, Wake,
+    Promoted, Replay, RolledBack, Trial, TrialRequest, Wake,
 };
 pub use checkpoints::{Checkpoint, Pin, PinRequest, PruneAnswer, PruneRequest, Run, Shard, Tier, UnpinRequest};
 pub use events::Event;

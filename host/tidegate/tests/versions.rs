@@ -278,6 +278,23 @@ fn a_version_that_was_put_back_is_not_brought_back_by_a_restart_but_another_is()
 }
 
 #[test]
+fn a_replay_for_a_bot_in_quarantine_says_that_it_waits_for_the_resume() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(&dir.path().join("host"));
+    let fails = "(if (i64.ge_u (local.get $step) (i64.const 2)) (then unreachable))";
+    install(&host, &plugin(dir.path(), "one", fails), &["--probation", "0"]);
+    save(&host, "gpt", 2, 0, 1, b"x");
+    let event = until(&host, "in quarantine", |bot| bot["state"] == "quarantined")["parked"].to_string();
+    host.json(&["bots", "skip", "pins"]);
+    save(&host, "gpt", 3, 0, 1, b"x");
+    until(&host, "in quarantine again", |bot| bot["state"] == "quarantined");
+    let (code, said, err) = host.command(&["bots", "replay", "pins", &event]);
+    assert_eq!(code, 0, "{err}");
+    assert!(said.contains("bot pins is quarantined") && said.contains("tidegate bots resume pins"), "{said}");
+    assert_eq!(host.json(&["bots", "replay", "pins", &event])["bot_state"], "quarantined");
+}
+
+#[test]
 fn a_pin_of_a_removed_bot_is_named_and_lifted() {
     let dir = tempfile::tempdir().unwrap();
     let host = Host::start(&dir.path().join("host"));

@@ -84,26 +84,27 @@ impl Host {
         .await
     }
 
-    /// Has a parked event handed to the bot again, soon, whatever its cursor. If it goes well it is no longer parked; its
+    /// Has a parked event handed to the bot again, whatever its cursor: soon if it is at work, else once it is resumed. Returns
+    /// the letter, and how the bot stands. If it goes well it is no longer parked; its
     /// effects have the ids that they would have had. The event that a bot in quarantine stands at is tried with
     /// [`Host::resume`].
     ///
     /// # Errors
     /// [`Code::UnknownBot`]; [`Code::UnknownEvent`] if it is not parked; [`Code::StandsAt`] if the bot stands at it.
-    pub async fn replay(&self, name: &BotName, event: Seq) -> Result<Letter> {
+    pub async fn replay(&self, name: &BotName, event: Seq) -> Result<(Letter, Standing)> {
         let bot = name.clone();
         let again = move |tx: &mut Tx<'_>| {
-            check_skipped(tx, &bot, event)?;
+            let quarantined = check_skipped(tx, &bot, event)?.quarantined.is_some();
             let mut letter = letters::get(tx, &bot, event)?;
             letter.replay = true;
             letters::put(tx, &bot, &letter)?;
-            Ok::<_, Error>(letter)
+            Ok::<_, Error>((letter, quarantined))
         };
-        let letter = self.0.store.index().write_async(again).await?;
+        let (letter, quarantined) = self.0.store.index().write_async(again).await?;
         if let Some(running) = self.0.bots.get(name) {
             running.replays.notify_one();
         }
-        Ok(letter)
+        Ok((letter, Standing::of(quarantined, self.0.bots.stopped().contains_key(name))))
     }
 
     /// Throws a parked event away.
@@ -122,14 +123,13 @@ impl Host {
     }
 }
 
-/// The bot is there, and does not stand at this event.
-fn check_skipped(tx: &Tx<'_>, bot: &BotName, event: Seq) -> Result<()> {
+/// The bot as it is written: it is there, and does not stand at this event.
+fn check_skipped(tx: &Tx<'_>, bot: &BotName, event: Seq) -> Result<Record> {
     let found: Option<Record> = tx.get(Space::Bots, bot.as_str().as_bytes())?;
-    match found.ok_or_else(|| unknown(bot))?.parked == Some(event) {
-        false => Ok(()),
-        true => {
-            let detail = format!("bot {bot} stands at event {event}: resume it, or skip the event first");
-            Err(Error::new(Code::StandsAt, detail))
-        }
+    let record = found.ok_or_else(|| unknown(bot))?;
+    if record.parked == Some(event) {
+        let detail = format!("bot {bot} stands at event {event}: resume it, or skip the event first");
+        return Err(Error::new(Code::StandsAt, detail));
     }
+    Ok(record)
 }

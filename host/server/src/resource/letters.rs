@@ -1,7 +1,7 @@
 //! Letters: events that a bot could not handle, parked.
 
 use axum::{Json as Answer, extract::State, http::StatusCode};
-use tidegate_api::{Bot, Letter, Page};
+use tidegate_api::{Bot, Letter, Page, Replay};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{bots, events};
@@ -47,15 +47,17 @@ async fn skip(State(app): State<App>, Path(name): Path<String>) -> Result<Answer
     Ok(Answer(bots::show(app.host.skip(&name.parse()?).await?)))
 }
 
-/// Have a parked event handed to the bot again, soon. If it goes well it is no longer parked.
+/// Have a parked event handed to the bot again: soon if it is at work, else once it is resumed. If it goes well it is no longer
+/// parked.
 #[utoipa::path(post, operation_id = "letters_replay", path = "/v1/bots/{name}/letters/{event}/replay", tag = "bots",
     params(("name" = String, Path, description = "The bot"), ("event" = u64, Path, description = "Its place")),
-    responses((status = 200, body = Letter, description = "The parked event"), Problems))]
+    responses((status = 200, body = Replay, description = "The parked event, and how the bot stands"), Problems))]
 async fn replay(
     State(app): State<App>,
     Path((name, event)): Path<(String, String)>,
-) -> Result<Answer<Letter>, Failure> {
-    Ok(Answer(show(app.host.replay(&name.parse()?, place(&event)?).await?)))
+) -> Result<Answer<Replay>, Failure> {
+    let (letter, standing) = app.host.replay(&name.parse()?, place(&event)?).await?;
+    Ok(Answer(Replay { letter: show(letter), bot_state: standing.name().to_owned() }))
 }
 
 /// Throw a parked event away.

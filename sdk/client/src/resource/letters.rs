@@ -1,5 +1,5 @@
 use hyper::Method;
-use tidegate_api::{Bot, Letter, Page};
+use tidegate_api::{Bot, Letter, Page, Replay};
 
 use crate::{Client, Error, transport::Call};
 
@@ -20,11 +20,11 @@ impl Client {
         self.ask(Call::post(&["v1", "bots", bot, "skip"])).await
     }
 
-    /// Has a parked event handed to the bot again.
+    /// Has a parked event handed to the bot again, once it is at work.
     ///
     /// # Errors
     /// `TG0034` when it is not parked, `TG0040` when the bot stands at it.
-    pub async fn replay_letter(&self, bot: &str, event: u64) -> Result<Letter, Error> {
+    pub async fn replay_letter(&self, bot: &str, event: u64) -> Result<Replay, Error> {
         self.ask(Call::post(&["v1", "bots", bot, "letters", &event.to_string(), "replay"])).await
     }
 

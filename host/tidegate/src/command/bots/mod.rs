@@ -216,8 +216,14 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
             out.value(&letters, || letters_text(&letters))
         }
         What::Replay { name, event } => {
-            let letter = client.replay_letter(&name, event).await?;
-            out.value(&letter, || format!("event {event} is handed to bot {name} again"))
+            let replay = client.replay_letter(&name, event).await?;
+            out.value(&replay, || match replay.bot_state.as_str() {
+                "running" => format!("event {event} is handed to bot {name} again"),
+                state => format!(
+                    "bot {name} is {state}: event {event} is handed to it again once it is resumed (`tidegate bots \
+                     resume {name}`)"
+                ),
+            })
         }
         What::Drop { name, event } => {
             client.drop_letter(&name, event).await?;
