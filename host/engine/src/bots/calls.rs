@@ -191,12 +191,17 @@ impl EventCalls {
         }
     }
 
-    /// Takes one more effect from the event's and the minute's.
-    fn spend_effect(&mut self) -> Result<(), Refusal> {
+    fn check_effects(&self) -> Result<(), Refusal> {
         let most = self.who.grants.effects_per_event();
         if self.own.asked() >= most as usize {
             return Err(Refusal::new(Why::OverQuota, format!("an event may have {most} effects")));
         }
+        Ok(())
+    }
+
+    /// Takes one more effect from the event's and the minute's.
+    fn spend_effect(&mut self) -> Result<(), Refusal> {
+        self.check_effects()?;
         let mut spent = self.spent();
         spent.effect(self.counted_at(spent), &self.who.grants)?;
         self.own.spent = Some(spent);
@@ -232,6 +237,8 @@ impl EventCalls {
 
     fn judge(&mut self, effect: &Effect) -> Result<EffectId, Refusal> {
         self.who.grants.allow(&effect.run, &effect.kind)?;
+        // Before the index is read: a handler may ask thousands of times more.
+        self.check_effects()?;
         if self.doing(effect) {
             return Err(Refusal::new(Why::Unnecessary, "it was asked for already"));
         }

@@ -44,23 +44,32 @@ enum Ended {
 
 /// Works until the bot is stopped. When it returns, nothing more of this version is written.
 pub(super) async fn run(host: Host, bot: Arc<Running>) {
-    work(&host, &bot).await;
+    let (cursor, written) = work(&host, &bot).await;
+    if written < cursor {
+        // What concerned this version not may concern the next: that one goes on where this one was.
+        let (at_work, handler) = (host.clone(), bot.clone());
+        let passed = Group { from: written, cursor, ..Group::default() };
+        if let Err(error) = blocking(move || write(&at_work, &handler, passed)).await {
+            tracing::warn!(bot = %bot.record.name, %error, "a cursor could not be written: events are passed over once more");
+        }
+    }
     bot.ended.cancel();
 }
 
-async fn work(host: &Host, bot: &Arc<Running>) {
+/// Returns the cursor, and the cursor that is written.
+async fn work(host: &Host, bot: &Arc<Running>) -> (u64, u64) {
     let mut head = host.0.store.index().head();
     let (mut cursor, mut written) = (bot.record.cursor, bot.record.cursor);
     let mut failures = 0;
     replay(host, bot).await;
     loop {
         tokio::select! {
-            () = bot.stop.cancelled() => return,
+            () = bot.stop.cancelled() => return (cursor, written),
             () = bot.replays.notified() => {
                 replay(host, bot).await;
                 continue;
             }
-            more = async { head.wait_for(|head| *head > cursor).await.is_ok() } => if !more { return },
+            more = async { head.wait_for(|head| *head > cursor).await.is_ok() } => if !more { return (cursor, written) },
         }
         let (at_work, handler) = (host.clone(), bot.clone());
         // Never closed. Held until the group is written.
@@ -82,7 +91,8 @@ async fn work(host: &Host, bot: &Arc<Running>) {
                 tracing::warn!(bot = %bot.record.name, event = event.seq, failures, fault, "a bot failed on an event");
                 if failures >= TRIES {
                     match give_up(host, bot, cursor, event, fault).await {
-                        Ok(()) => return,
+                        // That has written it.
+                        Ok(()) => return (cursor, cursor),
                         Err(error) => tracing::error!(%error, "a quarantine could not be written"),
                     }
                 }
@@ -92,13 +102,13 @@ async fn work(host: &Host, bot: &Arc<Running>) {
             Err(error) => {
                 tracing::error!(bot = %bot.record.name, %error, "a bot's decisions could not be written");
                 if error.code == Code::IndexBroken {
-                    return;
+                    return (written, written);
                 }
                 Duration::from_secs(1)
             }
         };
         tokio::select! {
-            () = bot.stop.cancelled() => return,
+            () = bot.stop.cancelled() => return (cursor, written),
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -264,17 +274,20 @@ fn replay_one(host: &Host, bot: &Arc<Running>, view: &Arc<View>, letter: Letter)
 async fn give_up(host: &Host, bot: &Arc<Running>, cursor: u64, event: Event, fault: String) -> Result<()> {
     let (name, installed) = (bot.record.name.clone(), bot.record.installed);
     let (at_work, about) = (host.clone(), name.clone());
-    let way = blocking(move || at_work.way_back(&about)).await?;
+    let (way, lost) =
+        blocking(move || Ok::<_, Error>((at_work.way_back(&about)?, at_work.no_way_back(&about)?))).await?;
     let stand_still = move |tx: &mut Tx<'_>| {
         let key = name.as_str().as_bytes();
         let Some(mut record) = tx.get::<Record>(Space::Bots, key)?.filter(|r| r.installed == installed) else {
             return Ok(false);
         };
         record.cursor = cursor;
-        if record.previous.is_some() {
+        if record.previous.is_some() && lost.is_none() {
             swap::go_back(tx, &mut record, event.seq, fault, way)?;
             return Ok(true);
         }
+        let lost = lost.map(|lost| format!("; the version before it can't be put back: {lost}")).unwrap_or_default();
+        let fault = format!("{fault}{lost}");
         record.quarantined = Some(format!("event {}: {fault}", event.seq));
         let (bot, at) = (name.clone(), event.seq);
         letters::park(tx, &mut record, event, fault.clone())?;

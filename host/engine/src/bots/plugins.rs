@@ -37,7 +37,8 @@ fn bad(error: tidegate_sandbox::Error) -> Error {
 }
 
 pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Code::Internal, format!("could not {what} {}: {error}", path.display()))
+    let code = if error.kind() == std::io::ErrorKind::StorageFull { Code::NoSpace } else { Code::Internal };
+    Error::new(code, format!("could not {what} {}: {error}", path.display()))
 }
 
 /// Removes what uploads left that a crash cut short.
@@ -77,18 +78,21 @@ impl Host {
                 // Checked when it came; to compile it again would double the time of every start.
                 return Ok(describe(Digest::of(&component), &component));
             }
-            let digest = host.0.sandbox.load_within(&component, PATIENCE).map_err(bad)?.digest();
-            let to = path_of(dir, digest);
+            let (digest, to) = (Digest::of(&component), kept);
             // Each upload has its own: two of one component at once must not write into one another's.
             let nth = host.0.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let temporary = to.with_extension(format!("{nth}.tmp"));
+            // Written before it is compiled: compiled code must not take the room that the component lacks then.
             let write = |file: &mut File| file.write_all(&component).and_then(|()| file.sync_all());
-            File::create(&temporary).and_then(|mut file| write(&mut file)).map_err(|e| {
-                // Room is what it may have lacked.
+            let written = File::create(&temporary).and_then(|mut file| write(&mut file));
+            let kept = written
+                .map_err(|e| failed("write", &temporary, &e))
+                .and_then(|()| host.0.sandbox.load_within(&component, PATIENCE).map_err(bad))
+                .and_then(|_| fs::rename(&temporary, &to).map_err(|e| failed("rename", &temporary, &e)));
+            if kept.is_err() {
                 let _ = fs::remove_file(&temporary);
-                failed("write", &temporary, &e)
-            })?;
-            fs::rename(&temporary, &to).map_err(|e| failed("rename", &temporary, &e))?;
+            }
+            kept?;
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| failed("sync", dir, &e))?;
             Ok::<_, Error>(describe(digest, &component))
         })

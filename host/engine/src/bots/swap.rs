@@ -202,6 +202,16 @@ impl Host {
         Ok(Way { kept, state, wakes: wakes::keys(&view, bot)? })
     }
 
+    /// Why the version before this one could not be put to work again, if it could not; it blocks.
+    ///
+    /// # Errors
+    /// [`Code::UnknownBot`].
+    pub(super) fn no_way_back(&self, bot: &BotName) -> Result<Option<Error>> {
+        let record: Option<Record> = self.0.store.index().view().get(Space::Bots, bot.as_str().as_bytes())?;
+        let previous = record.ok_or_else(|| super::install::unknown(bot))?.previous;
+        Ok(previous.and_then(|previous| self.load_plugin(previous.version.plugin).err()))
+    }
+
     /// Stops a version between two groups, and waits until nothing more of it is written.
     ///
     /// # Errors

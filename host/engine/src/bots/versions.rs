@@ -135,11 +135,14 @@ impl Host {
     /// took over.
     ///
     /// # Errors
-    /// [`Code::UnknownBot`]; [`Code::NoCandidate`] if there is nothing to go back to any more.
+    /// [`Code::UnknownBot`]; [`Code::NoCandidate`] if there is nothing to go back to any more; what keeps that version's
+    /// component from being put to work. This version then stays at work.
     pub async fn roll_back(&self, name: &BotName) -> Result<BotInfo> {
         let _one = self.0.bots.changing.lock().await;
-        let known: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
-        known.ok_or_else(|| unknown(name))?;
+        let (host, bot) = (self.clone(), name.clone());
+        if let Some(lost) = blocking(move || host.no_way_back(&bot)).await? {
+            return Err(lost);
+        }
         let still = self.stand_still(name).await.map(drop);
         let (host, bot) = (self.clone(), name.clone());
         let back = blocking(move || {

@@ -2,14 +2,14 @@
 
 use std::{path::Path, sync::Arc};
 
-use tidegate_core::SystemClock;
-use tidegate_engine::Change;
+use tidegate_core::{Glob, SystemClock, Triggers};
+use tidegate_engine::{BotSpec, Change};
 use tidegate_store::{Index, Space};
 use tidegate_tests_support::guest::{STATE_SET, component_for_world, module};
 
 use crate::{
     fixture::Fixture,
-    versions::{FAILS_AT_THREE, STATE_GET, commit, counted, spec},
+    versions::{FAILS_AT_THREE, STATE_GET, commit, counted, counter, spec},
 };
 
 /// Asks, when a shard is committed, to be woken so many hours after the event under each of these keys. `migrates`: adds
@@ -164,4 +164,49 @@ async fn what_is_kept_of_a_version_goes_when_the_next_one_is_settled() {
     fixture.host.uninstall(&"bot".parse().unwrap()).await.unwrap();
     let (_, removed) = look(fixture).await;
     assert_eq!(removed, Stored::default());
+}
+
+/// Damages a stored component.
+fn damage(fixture: &Fixture, spec: &BotSpec) {
+    let path = fixture.dir.path().join(format!("plugins/{}.wasm", spec.plugin));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_stays_if_the_one_before_it_is_lost() {
+    let fixture = Fixture::new().await;
+    let (old, new) = (spec(&fixture, counter("A", "")).await, spec(&fixture, counter("B", FAILS_AT_THREE)).await);
+    let bot = || "bot".parse().unwrap();
+    fixture.host.install(bot(), old.clone(), Change::default()).await.unwrap();
+    fixture.host.install(bot(), new.clone(), Change::default()).await.unwrap();
+    // A restart forgets what was compiled.
+    let fixture = fixture.restart(|_| ()).await;
+    damage(&fixture, &old);
+    fixture.host.roll_back(&bot()).await.unwrap_err();
+    assert_eq!(fixture.bot("bot").await.spec, new, "it is told, and nothing has changed");
+    commit(&fixture, 1..=3).await;
+    let told = fixture.event(|event| event.kind.name() == "bot-quarantined").await;
+    let told = serde_json::to_value(&told).unwrap();
+    assert!(told["fault"].as_str().unwrap().contains("can't be put back"), "{told}");
+    let info = fixture.bot("bot").await;
+    assert_eq!((&info.spec, &info.stopped, info.parked.is_some()), (&new, &None, true), "{info:?}");
+    assert_eq!(counted(&fixture), Some(2), "what it decided before stands");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_with_other_triggers_goes_on_where_the_one_before_it_was() {
+    let fixture = Fixture::new().await;
+    let wide = spec(&fixture, counter("A", "")).await;
+    let runs = vec![Glob("other".into())];
+    let narrow = BotSpec { triggers: Triggers { runs, ..wide.triggers.clone() }, ..wide.clone() };
+    let bot = || "bot".parse().unwrap();
+    fixture.host.install(bot(), narrow, Change::default()).await.unwrap();
+    commit(&fixture, 1..=5).await;
+    fixture.caught_up("bot").await;
+    fixture.host.install(bot(), wide, Change::default()).await.unwrap();
+    commit(&fixture, 6..=6).await;
+    fixture.caught_up("bot").await;
+    assert_eq!(counted(&fixture), Some(1), "not what came before");
 }

@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde::Serialize;
-use tidegate_core::{Rank, RunName, Step, quoted};
+use tidegate_core::{Clock as _, Rank, RunName, Step, SystemClock, quoted};
 use tidegate_replica::{Error, Found, Landing, Options, Progress, RestoreOptions, Source, Target, restore};
 
 use super::Args;
@@ -132,7 +132,7 @@ async fn try_one(target: &Target, found: &Found, ranks: Option<&[u32]>, to: &Pat
     let ranks = choose(found, ranks)?;
     let shards: Vec<_> = found.shards.iter().filter(|shard| ranks.contains(&shard.rank)).collect();
     let total = shards.iter().map(|shard| shard.bytes).sum();
-    let began = Instant::now();
+    let clock = SystemClock::default();
     let landing = Landing::begin(to, total)?;
     let bar = super::bar(out, total, format!("{run} step {step}"));
     for shard in shards {
@@ -164,7 +164,7 @@ async fn try_one(target: &Target, found: &Found, ranks: Option<&[u32]>, to: &Pat
         metrics: found.metrics.iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         from: target.to_string(),
         bytes: total,
-        seconds: began.elapsed().as_secs_f64(),
+        seconds: clock.monotonic().as_secs_f64(),
         passed_over: Vec::new(),
     })
 }
