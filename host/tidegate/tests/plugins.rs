@@ -43,6 +43,30 @@ fn a_component_is_kept_until_it_is_removed_and_not_while_a_bot_runs_it() {
 }
 
 #[test]
+fn an_install_that_is_refused_leaves_no_component_that_was_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));
+    fs::write(&file, component(PIN, "").unwrap()).unwrap();
+    let install = |more: &[&str]| {
+        let words = ["bots", "install", file.to_str().unwrap(), "--name", "bot"];
+        host.command(&[&words[..], more].concat())
+    };
+    let kept = || host.json(&["plugin", "list"]).as_array().unwrap().len();
+    let grants = ["--grants", r#"{"pin":["*"]}"#];
+    let beside = [&grants[..], &["--beside"]].concat();
+    for (more, told) in
+        [(&[][..], "TG0033"), (&["--grants", r#"{"pin":["*"],"targets":["nowhere"]}"#], "TG0002"), (&beside, "TG0019")]
+    {
+        let (code, _, err) = install(more);
+        assert!(code != 0 && err.contains(told), "{more:?}: {code} {err}");
+        assert_eq!(kept(), 0, "{more:?}");
+    }
+    assert_eq!(install(&grants).0, 0);
+    host.json(&["bots", "remove", "bot"]);
+    assert_eq!((install(&[]).0, kept()), (4, 1), "what was there stays");
+}
+
+#[test]
 fn a_component_that_says_nothing_of_itself_can_be_described() {
     let dir = tempfile::tempdir().unwrap();
     let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));

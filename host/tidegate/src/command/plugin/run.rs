@@ -5,14 +5,11 @@ use tidegate_client::{
     Client,
     api::{Trial, TrialRequest},
 };
-use tidegate_core::{BotName, Digest, limits};
+use tidegate_core::BotName;
 
 use super::recorded::Recording;
 use crate::{
-    command::{
-        bots::{decisions, send},
-        input,
-    },
+    command::{bots::decisions, input, upload},
     exit::Failure,
     show::Out,
 };
@@ -75,19 +72,13 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
 
 /// Lends the component to the host, unless it has it.
 async fn on_a_host(file: &Path, mut asked: TrialRequest, client: &Client, out: Out) -> Result<Trial, Failure> {
-    let component = input::file(file, limits::COMPONENT_BYTES)?;
-    let digest = Digest::of(&component).to_string();
-    let there = client.plugins().await?.items.iter().any(|plugin| plugin.digest == digest);
-    asked.plugin = send(file, component, client, out).await?;
+    let uploaded = upload::upload(file, client, out).await?;
+    asked.plugin = uploaded.digest.clone();
     let tried = out.wait("trying it out".to_owned(), client.try_out(&asked)).await;
-    if !there {
-        match client.remove_plugin(&digest).await {
-            // Somebody else has removed it, or installed a bot of it meanwhile.
-            Err(error) if !matches!(error.status(), Some(404 | 409)) && tried.is_ok() => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(tried?)
+    let taken_back = uploaded.take_back(client).await;
+    let trial = tried?;
+    taken_back?;
+    Ok(trial)
 }
 
 fn text(trial: &Trial) -> String {
