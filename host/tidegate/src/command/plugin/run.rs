@@ -11,6 +11,7 @@ use super::recorded::Recording;
 use crate::{
     command::{bots::decisions, input, upload},
     exit::Failure,
+    host::watch,
     show::Out,
 };
 
@@ -70,13 +71,15 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
     out.value(&trial, || text(&trial))
 }
 
-/// Lends the component to the host, unless it has it.
+/// Lends the component to the host, unless it has it. Ctrl-C and SIGTERM have it taken back first; the second ends at once.
 async fn on_a_host(file: &Path, mut asked: TrialRequest, client: &Client, out: Out) -> Result<Trial, Failure> {
+    let stop = watch()?;
+    // To its end: a component that is on its way can't be taken back.
     let uploaded = upload::upload(file, client, out).await?;
     asked.plugin = uploaded.digest.clone();
-    let tried = out.wait("trying it out".to_owned(), client.try_out(&asked)).await;
+    let tried = stop.run_until_cancelled(out.wait("trying it out".to_owned(), client.try_out(&asked))).await;
     let taken_back = uploaded.take_back(client).await;
-    let trial = tried?;
+    let trial = tried.ok_or(Failure::Interrupted)??;
     taken_back?;
     Ok(trial)
 }
