@@ -21,8 +21,8 @@ pub struct Health {
     pub version: String,
     /// Whether all is right that saves need: all checks but `object` and `bots`.
     pub ready: bool,
-    /// Whether some check is not right, though the host may be ready: the object store is away, or a bot is stopped or in
-    /// quarantine.
+    /// Whether some check is not right, though the host may be ready: the object store is away, a bot is stopped or in
+    /// quarantine, or one of the configuration could not be installed.
     #[serde(default)]
     pub degraded: bool,
     /// The checks.

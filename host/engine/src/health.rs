@@ -1,6 +1,6 @@
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
-use tidegate_core::{HostName, Seq};
+use tidegate_core::{BotName, HostName, Seq};
 use tokio::sync::Mutex;
 
 use crate::{Host, error::blocking};
@@ -18,7 +18,7 @@ pub(crate) type Probe = std::sync::Arc<Mutex<Option<(Duration, Check)>>>;
 /// is not ready would be taken out of service, and its trainers stopped, by what concerns them later or never; so it is
 /// ready and says that it is degraded.
 const NOT_NEEDED: [&str; 2] = ["object", "bots"];
-/// Bots that stand still which a check names.
+/// Bots that stand still, or could not be installed, which a check names.
 const NAMED: usize = 8;
 
 /// One thing that is right of a sound host.
@@ -39,7 +39,8 @@ pub struct HealthInfo {
     pub host: HostName,
     /// Whether all that saves need is right.
     pub ready: bool,
-    /// Whether some check is not right, though the host may be ready: the object store is away, or a bot stands still.
+    /// Whether some check is not right, though the host may be ready: the object store is away, or a bot stands still or
+    /// could not be installed.
     pub degraded: bool,
     /// The checks.
     pub checks: Vec<Check>,
@@ -99,21 +100,25 @@ impl Host {
         }
     }
 
-    /// Whether all bots are at work; those that are not, by their names.
+    /// Whether all bots are at work, and those of the configuration installed; those that are not, by their names.
     async fn bots_health(&self) -> Check {
         let host = self.clone();
-        let (ok, detail) = match blocking(move || host.standing_still()).await {
-            Ok((still, all)) if still.is_empty() => (true, format!("{all} at work")),
-            Ok((still, all)) => {
-                let named: Vec<String> = still.iter().take(NAMED).map(|(bot, why)| format!("{bot} ({why})")).collect();
-                let more = still.len() - named.len();
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let (count, named) = (still.len(), named.join(", "));
-                (false, format!("{count} of {all} stand still: {named}{more}; `tidegate bots show BOT` says why"))
-            }
-            Err(error) => (false, error.to_string()),
+        let (still, all) = match blocking(move || host.standing_still()).await {
+            Ok(found) => found,
+            Err(error) => return Check { name: "bots", ok: false, detail: error.to_string() },
         };
-        Check { name: "bots", ok, detail }
+        let missing = self.missing_bots();
+        let mut wrong = Vec::new();
+        if !still.is_empty() {
+            let (count, named) = (still.len(), named(&still));
+            wrong.push(format!("{count} of {all} stand still: {named}; `tidegate bots show BOT` says why"));
+        }
+        if !missing.is_empty() {
+            let (count, named) = (missing.len(), named(&missing));
+            wrong.push(format!("{count} of the configuration could not be installed: {named}"));
+        }
+        let ok = wrong.is_empty();
+        Check { name: "bots", ok, detail: if ok { format!("{all} at work") } else { wrong.join("; ") } }
     }
 
     /// What the object store said lately, or says now. Who asks may stop waiting; the asking goes on to its end and leaves
@@ -139,4 +144,11 @@ impl Host {
             _ => late,
         }
     }
+}
+
+/// The first of them with what is to be said of each, and how many more there are.
+fn named<T: Display>(bots: &[(BotName, T)]) -> String {
+    let named: Vec<String> = bots.iter().take(NAMED).map(|(bot, why)| format!("{bot} ({why})")).collect();
+    let more = bots.len() - named.len();
+    format!("{}{}", named.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
 }

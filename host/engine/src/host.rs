@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) asked: AtomicU64,
     pub(crate) probe: Probe,
     pub(crate) tasks: TaskTracker,
+    /// Cancelled when the host is told to stop, before its requests are waited for: see [`Host::hurry`].
+    pub(crate) hurried: CancellationToken,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -107,6 +109,7 @@ impl Host {
             asked: AtomicU64::new(0),
             probe: Probe::default(),
             tasks: TaskTracker::new(),
+            hurried: CancellationToken::new(),
             stopping: CancellationToken::new(),
         })))
     }
@@ -146,9 +149,10 @@ impl Host {
         }
     }
 
-    /// Ends what can't be called off otherwise, such as the making of digests of a large shard that a request waits for.
-    /// Call it when the host is told to stop, before its requests are waited for.
+    /// Ends what can't be called off otherwise, such as the making of digests of a large shard that a request waits for, or
+    /// a trial, which answers what it has. Call it when the host is told to stop, before its requests are waited for.
     pub fn hurry(&self) {
+        self.0.hurried.cancel();
         self.0.store.end_sealing();
         self.0.sandbox.stop_compiling();
     }

@@ -12,6 +12,7 @@ use std::{
 
 use common::{Host, output, request, tidegate};
 use rustix::process::Signal;
+use tidegate_tests_support::guest::{PIN, component};
 
 #[test]
 fn sigterm_ends_it_well_even_while_somebody_follows_and_somebody_waits() {
@@ -110,4 +111,38 @@ fn a_save_has_as_long_as_the_configuration_says() {
     // In order as texts, too.
     let (minute, hour, week) = (expires(Some("60")), expires(None), expires(Some("604800")));
     assert!(minute < hour && hour < week, "{minute} {hour} {week}");
+}
+
+#[test]
+fn a_configured_bot_that_could_not_be_installed_degrades_the_host_until_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bot.wasm");
+    fs::write(&file, component(PIN, "").unwrap()).unwrap();
+    let bots = format!(
+        "[bots.install.miss]\nplugin = \"/nope.wasm\"\n[bots.install.refused]\nplugin = {file:?}\n\
+         [bots.install.sound]\nplugin = {file:?}\ngrants = {{ pin = [\"*\"] }}\n"
+    );
+    let host = Host::run(dir.path(), &bots);
+    let ready = || {
+        let ready = host.ask("GET", "/readyz", "").json();
+        let bots = ready["checks"].as_array().unwrap().iter().find(|check| check["name"] == "bots").unwrap().clone();
+        (ready["ready"].as_bool().unwrap(), ready["degraded"].as_bool().unwrap(), bots["detail"].to_string())
+    };
+    let (is_ready, degraded, told) = ready();
+    assert!(is_ready && degraded && told.contains("2 of the configuration could not be installed: miss ("), "{told}");
+    assert!(
+        told.contains("can't read /nope.wasm: No such file") && told.contains("refused (TG0033: it imports `pin`"),
+        "{told}"
+    );
+    let (code, out, _) = host.command(&["status"]);
+    assert!(code == 0 && out.contains("ready, degraded") && out.contains("! bots: 2 of the configuration"), "{out}");
+
+    let install = |name: &str| {
+        host.json(&["bots", "install", file.to_str().unwrap(), "--name", name, "--grants", r#"{"pin":["*"]}"#])
+    };
+    install("refused");
+    let (_, _, told) = ready();
+    assert!(told.contains("1 of the configuration") && !told.contains("refused"), "{told}");
+    install("miss");
+    assert_eq!(ready(), (true, false, "\"3 at work\"".to_owned()));
 }

@@ -4,9 +4,16 @@
 
 mod common;
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use common::{Host, output, save, tidegate};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tidegate_tests_support::guest::{self, PIN, component, with_manifest};
 
@@ -40,6 +47,30 @@ fn a_component_is_kept_until_it_is_removed_and_not_while_a_bot_runs_it() {
     assert_eq!(host.command(&["plugin", "remove", digest]).0, 3);
     assert_eq!(host.command(&["plugin", "remove", "zz"]).0, 2);
     host.ask("DELETE", "/v1/plugins/zz", "").assert_problem(404, "TG0020", "no digest");
+}
+
+#[test]
+fn an_install_that_is_refused_leaves_no_component_that_was_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));
+    fs::write(&file, component(PIN, "").unwrap()).unwrap();
+    let install = |more: &[&str]| {
+        let words = ["bots", "install", file.to_str().unwrap(), "--name", "bot"];
+        host.command(&[&words[..], more].concat())
+    };
+    let kept = || host.json(&["plugin", "list"]).as_array().unwrap().len();
+    let grants = ["--grants", r#"{"pin":["*"]}"#];
+    let beside = [&grants[..], &["--beside"]].concat();
+    for (more, told) in
+        [(&[][..], "TG0033"), (&["--grants", r#"{"pin":["*"],"targets":["nowhere"]}"#], "TG0002"), (&beside, "TG0019")]
+    {
+        let (code, _, err) = install(more);
+        assert!(code != 0 && err.contains(told), "{more:?}: {code} {err}");
+        assert_eq!(kept(), 0, "{more:?}");
+    }
+    assert_eq!(install(&grants).0, 0);
+    host.json(&["bots", "remove", "bot"]);
+    assert_eq!((install(&[]).0, kept()), (4, 1), "what was there stays");
 }
 
 #[test]
@@ -157,4 +188,65 @@ fn an_operator_sets_how_long_a_bot_may_work_and_whether_its_fuel_is_counted() {
 
     let (code, _, err) = output(tidegate(&words).env("TIDEGATE_BOTS__MEMORY_BYTES", "1"));
     assert!(code == 2 && err.contains("bots.memory_bytes is 4194304 to"), "{code} {err}");
+}
+
+/// A component that loops on each shard, written beside the host.
+fn looping(dir: &Path) -> PathBuf {
+    let file = dir.join("loops.wasm");
+    let handle = "(if (i32.eq (local.get $what) (i32.const 1)) (then (loop $l (br $l))))";
+    fs::write(&file, component("", handle).unwrap()).unwrap();
+    file
+}
+
+/// A dry run of it.
+fn dry_run(file: &Path) -> Command {
+    let grants = ["--grants", r#"{"read":["*"]}"#, "--triggers", r#"{"events":["shard-committed"]}"#];
+    let mut command = tidegate(&[&["plugin", "run", file.to_str().unwrap(), "--dry-run"], &grants[..]].concat());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn a_dry_run_that_is_interrupted_takes_its_component_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("host");
+    let words =
+        ["--json", "dev", "--dir", root.to_str().unwrap(), "--listen", "127.0.0.1:0", "--plugins", "/nonexistent"];
+    let mut start = tidegate(&words);
+    let host = Host::start_by(start.env("TIDEGATE_BOTS__FUEL", "0").env("TIDEGATE_BOTS__DEADLINE_MS", "1000"));
+    (1..=20).for_each(|step| drop(save(&host, "gpt", step, 0, 1, b"x")));
+    let file = looping(dir.path());
+    let mut running = dry_run(&file).env("TIDEGATE_SOCKET", host.socket()).spawn().unwrap();
+    let kept = || host.json(&["plugin", "list"]).as_array().unwrap().len();
+    while kept() == 0 {
+        assert_eq!(running.try_wait().unwrap(), None, "it has ended");
+    }
+    kill_process(Pid::from_child(&running), Signal::INT).unwrap();
+    assert_eq!((running.wait().unwrap().code(), kept()), (Some(130), 0));
+    // It goes on for the host, which ends it when it is told to stop.
+    host.signal(Signal::TERM);
+    assert_eq!(host.wait().code(), Some(0));
+}
+
+#[test]
+fn a_dry_run_without_a_host_that_is_interrupted_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, events, room) = (looping(dir.path()), dir.path().join("events"), dir.path().join("room"));
+    fs::create_dir(&room).unwrap();
+    let line = |seq| {
+        json!({ "seq": seq, "time": "2026-11-16T00:00:00Z", "host": "h", "kind": "shard-committed", "run": "gpt",
+            "step": seq, "rank": 0, "world_size": 1, "bytes": 1, "files": 1 })
+    };
+    fs::write(&events, (1..=500).map(|seq| format!("{}\n", line(seq))).collect::<String>()).unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut command = dry_run(&file);
+        let mut running = command.args(["--events", events.to_str().unwrap()]).env("TMPDIR", &room).spawn().unwrap();
+        let left = || fs::read_dir(&room).unwrap().count();
+        while left() == 0 {
+            assert_eq!(running.try_wait().unwrap(), None, "it has ended");
+            thread::sleep(Duration::from_millis(20));
+        }
+        kill_process(Pid::from_child(&running), signal).unwrap();
+        assert_eq!((running.wait().unwrap().code(), left()), (Some(130), 0));
+    }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tidegate_core::{BotName, Code, Decision, EventKind, Seq, limits};
+use tidegate_core::{BotName, Code, Decision, EventKind, Seq, limits, told};
 use tidegate_sandbox::Plugin;
 use tidegate_store::{Space, Tx, View};
 use tokio::sync::Notify;
@@ -167,6 +167,25 @@ impl Host {
     /// [`Code::UnknownPlugin`], [`Code::NotGranted`], [`Code::BadSettings`], [`Code::NotMigrated`]; [`Code::BadRequest`] for a
     /// trigger or target that does not exist, a pattern that is none, or a probation out of its bounds; [`Code::UnknownBot`] if there is none to run beside.
     pub async fn install(&self, name: BotName, spec: BotSpec, change: Change) -> Result<BotInfo> {
+        let installed = self.install_checked(name, spec, change).await?;
+        if change != Change::Beside {
+            self.0.bots.not_installed().remove(&installed.name);
+        }
+        Ok(installed)
+    }
+
+    /// Notes that a bot that the configuration names could not be installed: the host is degraded and says why, until the
+    /// bot is installed in another way. It is lost with the host, which tries again when it starts.
+    pub fn not_installed(&self, name: BotName, why: &str) {
+        self.0.bots.not_installed().insert(name, told(why));
+    }
+
+    /// What could not be installed and why, by name.
+    pub(crate) fn missing_bots(&self) -> Vec<(BotName, String)> {
+        self.0.bots.not_installed().iter().map(|(name, why)| (name.clone(), why.clone())).collect()
+    }
+
+    async fn install_checked(&self, name: BotName, spec: BotSpec, change: Change) -> Result<BotInfo> {
         self.check_running()?;
         if let Change::Swap { probation } = change {
             check_probation(probation)?;

@@ -95,6 +95,8 @@ pub(crate) struct Bots {
     pub(super) turns: Semaphore,
     /// Bots that could not be put to work, and why.
     stopped: Mutex<BTreeMap<BotName, String>>,
+    /// Bots that the configuration names and that could not be installed, and why.
+    not_installed: Mutex<BTreeMap<BotName, String>>,
     /// Held by the one trial that is under way.
     pub(super) trials: tokio::sync::Mutex<()>,
     /// Installing and removing go one after the other.
@@ -114,6 +116,7 @@ impl Default for Bots {
             wakes_changed: Notify::new(),
             turns: Semaphore::new(TURNS),
             stopped: Mutex::default(),
+            not_installed: Mutex::default(),
             trials: tokio::sync::Mutex::new(()),
             changing: tokio::sync::Mutex::new(()),
             to_restart: Mutex::default(),
@@ -129,6 +132,10 @@ impl Bots {
 
     pub(super) fn stopped(&self) -> MutexGuard<'_, BTreeMap<BotName, String>> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn not_installed(&self) -> MutexGuard<'_, BTreeMap<BotName, String>> {
+        self.not_installed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has a bot put to work again as its record says, soon.

@@ -45,7 +45,9 @@ impl Host {
     /// # Errors
     /// As [`Host::install`].
     pub async fn try_out(&self, name: BotName, spec: BotSpec, after: Seq, limit: usize) -> Result<Trial> {
-        self.check_running()?;
+        if self.0.hurried.is_cancelled() {
+            return Err(Error::new(Code::Draining, "the host is stopping"));
+        }
         // One at a time, and not for long: live bots need the places in the sandbox.
         let _turn = self.0.bots.trials.try_lock().map_err(|_| {
             Error::new(Code::TooMany, "another trial is under way: try again when it has ended, within half a minute")
@@ -70,7 +72,7 @@ impl Host {
         let until = self.0.clock.monotonic().saturating_add(LONGEST);
         for event in &events {
             let late = self.0.clock.monotonic() > until;
-            if trial.decisions.len() >= limit || self.0.stopping.is_cancelled() || late {
+            if trial.decisions.len() >= limit || self.0.hurried.is_cancelled() || late {
                 trial.end = false;
                 break;
             }

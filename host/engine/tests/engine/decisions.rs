@@ -1,7 +1,7 @@
 //! Modes, quotas, what a bot asks after, and what it would have decided.
 
 use serde_json::json;
-use tidegate_core::{CalledOff, Grants, Mode, Triggers, Verb, Why};
+use tidegate_core::{CalledOff, Code, Grants, Mode, Triggers, Verb, Why};
 use tidegate_engine::{BotSpec, Change};
 use tidegate_tests_support::guest::{PIN, STATE_SET, component};
 
@@ -120,6 +120,41 @@ async fn a_trial_says_what_a_bot_would_have_decided_and_does_nothing() {
     let rest = try_out(first.through, 2).await;
     assert!(!first.end && rest.end, "{first:?}\n{rest:?}");
     assert_eq!([first.decisions, rest.decisions].concat(), trial.decisions, "page by page, the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_ends_with_what_it_has_when_the_host_is_told_to_stop() {
+    let fixture = Fixture::new().await;
+    let loops = component("", "(if (i32.eq (local.get $what) (i32.const 1)) (then (loop $l (br $l))))").unwrap();
+    let spec =
+        install(&fixture, loops, Grants { read: pin_grants().read, ..Grants::default() }, &[], Mode::Enforce).await;
+    commit(&fixture, 1..=20).await;
+    let events = ["shard-committed".to_owned()].into();
+    let wanted = BotSpec { triggers: Triggers { events, runs: vec![] }, ..spec };
+    let host = fixture.host.clone();
+    let try_out = move |after| {
+        let (host, wanted) = (host.clone(), wanted.clone());
+        async move { host.try_out("trial".parse().unwrap(), wanted, after, 100).await }
+    };
+    // One after all events ends at once, and has the component compiled.
+    try_out(1_000_000).await.unwrap();
+    let again = try_out.clone();
+    let trial = tokio::spawn(async move {
+        loop {
+            match again(0).await {
+                Err(error) if error.code == Code::TooMany => tokio::task::yield_now().await,
+                ended => break ended,
+            }
+        }
+    });
+    // One that is refused knows of the long one.
+    while try_out(1_000_000).await.map_err(|error| error.code) != Err(Code::TooMany) {
+        tokio::task::yield_now().await;
+    }
+    fixture.host.hurry();
+    let trial = trial.await.unwrap().unwrap();
+    assert!(!trial.end && trial.handled < 20, "{trial:?}");
+    assert_eq!(try_out(0).await.unwrap_err().code, Code::Draining);
 }
 
 /// Asks for a copy that starts in a minute; when the next shard is committed calls it off, if it is open, and writes 1.

@@ -36,7 +36,7 @@ async fn live() -> &'static str {
 }
 
 /// Whether the host can take saves: 200, or 503 with the checks that fail. An object store that is away and bots that
-/// stand still stop no trainer: the answer is 200, with `degraded` and the checks that say so.
+/// stand still or could not be installed stop no trainer: the answer is 200, with `degraded` and the checks that say so.
 #[utoipa::path(get, operation_id = "health_ready", path = "/readyz", tag = "health",
     responses((status = 200, body = Health, description = "The host"),
         (status = 503, body = Health, description = "Some check fails that saves need")))]

@@ -15,6 +15,7 @@ pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod unpin;
+mod upload;
 
 use tidegate_client::Client;
 

@@ -17,7 +17,8 @@ pub(crate) enum Existing {
     Keep,
 }
 
-/// Installs them. Answers the names of those that are there, and a note for each that could not be.
+/// Installs them. Answers the names of those that are there, and a note for each that could not be. Where the configuration
+/// is a file that asks for them, the host is degraded until those are installed; a host for a laptop takes what it finds.
 pub(crate) async fn install(host: &Host, bots: &BotsSection, existing: Existing) -> (Vec<BotName>, Vec<String>) {
     let (mut installed, mut notes) = (Vec::new(), Vec::new());
     for (name, bot) in &bots.install {
@@ -26,7 +27,12 @@ pub(crate) async fn install(host: &Host, bots: &BotsSection, existing: Existing)
                 installed.push(name.clone());
                 notes.extend(note);
             }
-            Err(error) => notes.push(format!("bot {name} is not installed: {error:#}")),
+            Err(error) => {
+                if existing == Existing::Replace {
+                    host.not_installed(name.clone(), &format!("{error:#}"));
+                }
+                notes.push(format!("bot {name} is not installed: {error:#}"));
+            }
         }
     }
     (installed, notes)

@@ -8,3 +8,4 @@ mod signals;
 pub(crate) use bots::Existing;
 pub(crate) use life::{Manner, Running, live};
 pub(crate) use log::init as init_log;
+pub(crate) use signals::watch;

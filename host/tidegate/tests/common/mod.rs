@@ -9,6 +9,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -53,6 +54,20 @@ impl Host {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { child, ready: serde_json::from_str(&line).expect("it says where it is") }
+    }
+
+    /// Starts one by its configuration, which has this after `[host]` and `[object]`, and waits until it takes connections.
+    pub(crate) fn run(dir: &Path, rest: &str) -> Self {
+        let (file, root) = (dir.join("tidegate.toml"), dir.join("host"));
+        fs::write(&file, format!("[host]\nname = \"node\"\ndir = {root:?}\n[object]\nurl = \"memory://\"\n{rest}"))
+            .unwrap();
+        let mut child = tidegate(&["run", "--config", file.to_str().unwrap()]).spawn().unwrap();
+        let socket = root.join("tidegate.sock");
+        while UnixStream::connect(&socket).is_err() {
+            assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self { child, ready: serde_json::json!({ "socket": socket }) }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

@@ -12,9 +12,9 @@ use tidegate_client::{
 use tidegate_core::{BotName, limits};
 
 use crate::{
-    command::input,
+    command::{input, upload},
     exit::Failure,
-    show::{Out, Table, bytes, fields, moment},
+    show::{Out, Table, fields, moment},
 };
 
 /// The bots: sandboxed programs that decide what is copied and pruned
@@ -174,9 +174,19 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
             out.value(&bot, || show(&bot))
         }
         What::Install { file, name, settings, grants, triggers, mode, beside, probation } => {
-            let plugin = upload(&file, client, out).await?;
+            let uploaded = upload::upload(&file, client, out).await?;
+            let plugin = uploaded.digest.clone();
             let spec = BotSpec { plugin, settings, grants, triggers, mode, beside, probation };
-            let bot = out.wait(format!("installing bot {name}"), client.install_bot(&name, &spec)).await?;
+            let bot = match out.wait(format!("installing bot {name}"), client.install_bot(&name, &spec)).await {
+                Ok(bot) => bot,
+                Err(refused) => {
+                    // Without an answer of the host the bot may be there. Of the two errors the first is the one to tell.
+                    if refused.status().is_some() {
+                        let _ = uploaded.take_back(client).await;
+                    }
+                    return Err(refused.into());
+                }
+            };
             out.value(&bot, || match &bot.candidate {
                 Some(it) if beside => format!("component {} runs beside bot {name}", it.plugin),
                 _ => format!("bot {name} is installed: component {}", bot.plugin),
@@ -230,23 +240,6 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
             out.value(&json!({ "dropped": event }), || format!("event {event} of bot {name} is dropped"))
         }
     }
-}
-
-/// Hands a component to the host, which compiles it before it answers. Returns its digest.
-async fn upload(file: &std::path::Path, client: &Client, out: Out) -> Result<String, Failure> {
-    let component = input::file(file, limits::COMPONENT_BYTES)?;
-    send(file, component, client, out).await
-}
-
-/// Hands the component of a file to the host. Returns its digest.
-pub(super) async fn send(
-    file: &std::path::Path,
-    component: Vec<u8>,
-    client: &Client,
-    out: Out,
-) -> Result<String, Failure> {
-    let uploading = format!("uploading {}, {}", file.display(), bytes(component.len() as u64));
-    Ok(out.wait(uploading, client.add_plugin(component.into())).await?.digest)
 }
 
 /// One bot for people: of the version beside it how it compares, which `decisions` shows in full.

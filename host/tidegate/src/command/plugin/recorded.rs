@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +20,7 @@ use tidegate_replica::Target;
 use tidegate_sandbox::Sandbox;
 use tidegate_store::Store;
 
-use crate::{command::input, exit::Failure};
+use crate::{command::input, exit::Failure, host::watch};
 
 /// Events of one file: as many as a host keeps.
 const EVENTS: usize = 1_000_000;
@@ -75,26 +76,40 @@ impl Recording {
         Ok(Self { events, target })
     }
 
-    /// Lets a component decide about the events, in this process and in a directory that is removed afterwards.
+    /// Lets a component decide about the events, in this process and in a directory that is removed afterwards, also after
+    /// Ctrl-C or SIGTERM; the second ends at once.
     ///
     /// # Errors
     /// A component, settings or grants that a host would refuse.
     pub(super) async fn try_out(self, file: &Path, copies: u32, mut asked: TrialRequest) -> Result<Trial, Failure> {
         let component = input::file(file, limits::COMPONENT_BYTES)?;
+        let stop = watch()?;
         let dir = tempfile::tempdir().context("make a directory for the trial")?;
         let name = self.events.first().map_or_else(|| "recorded".parse(), |first| Ok(first.host.clone()));
         let (name, target, path) = (name.map_err(anyhow::Error::from)?, self.target, dir.path().to_owned());
         let host = tokio::task::spawn_blocking(move || host(name, target, &path, copies));
         let host = host.await.map_err(anyhow::Error::from)??;
-        let refused = |error: tidegate_engine::Error| Failure::Usage(format!("{}: {error}", file.display()));
-        asked.plugin = host.add_plugin(component.into()).await.map_err(refused)?.digest.to_string();
-        let mut events = self.events.into_iter().peekable();
-        while events.peek().is_some() {
-            let group = events.by_ref().take(GROUP).collect();
-            host.learn(group).await.map_err(anyhow::Error::from)?;
+        let work = async {
+            let refused = |error: tidegate_engine::Error| Failure::Usage(format!("{}: {error}", file.display()));
+            asked.plugin = host.add_plugin(component.into()).await.map_err(refused)?.digest.to_string();
+            let mut events = self.events.into_iter().peekable();
+            while events.peek().is_some() && !stop.is_cancelled() {
+                let group = events.by_ref().take(GROUP).collect();
+                host.learn(group).await.map_err(anyhow::Error::from)?;
+            }
+            let tried = tidegate_server::try_out(&host, asked).await;
+            tried.map_err(|problem| Failure::Client(Error::Problem(Box::new(problem))))
+        };
+        let mut work = pin!(work);
+        tokio::select! {
+            tried = &mut work => tried,
+            () = stop.cancelled() => {
+                // Its threads write into the directory, and the process waits for them.
+                host.hurry();
+                let _ = work.await;
+                Err(Failure::Interrupted)
+            }
         }
-        let tried = tidegate_server::try_out(&host, asked).await;
-        tried.map_err(|problem| Failure::Client(Error::Problem(Box::new(problem))))
     }
 }
 

@@ -5,15 +5,13 @@ use tidegate_client::{
     Client,
     api::{Trial, TrialRequest},
 };
-use tidegate_core::{BotName, Digest, limits};
+use tidegate_core::BotName;
 
 use super::recorded::Recording;
 use crate::{
-    command::{
-        bots::{decisions, send},
-        input,
-    },
+    command::{bots::decisions, input, upload},
     exit::Failure,
+    host::watch,
     show::Out,
 };
 
@@ -73,21 +71,17 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
     out.value(&trial, || text(&trial))
 }
 
-/// Lends the component to the host, unless it has it.
+/// Lends the component to the host, unless it has it. Ctrl-C and SIGTERM have it taken back first; the second ends at once.
 async fn on_a_host(file: &Path, mut asked: TrialRequest, client: &Client, out: Out) -> Result<Trial, Failure> {
-    let component = input::file(file, limits::COMPONENT_BYTES)?;
-    let digest = Digest::of(&component).to_string();
-    let there = client.plugins().await?.items.iter().any(|plugin| plugin.digest == digest);
-    asked.plugin = send(file, component, client, out).await?;
-    let tried = out.wait("trying it out".to_owned(), client.try_out(&asked)).await;
-    if !there {
-        match client.remove_plugin(&digest).await {
-            // Somebody else has removed it, or installed a bot of it meanwhile.
-            Err(error) if !matches!(error.status(), Some(404 | 409)) && tried.is_ok() => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(tried?)
+    let stop = watch()?;
+    // To its end: a component that is on its way can't be taken back.
+    let uploaded = upload::upload(file, client, out).await?;
+    asked.plugin = uploaded.digest.clone();
+    let tried = stop.run_until_cancelled(out.wait("trying it out".to_owned(), client.try_out(&asked))).await;
+    let taken_back = uploaded.take_back(client).await;
+    let trial = tried.ok_or(Failure::Interrupted)??;
+    taken_back?;
+    Ok(trial)
 }
 
 fn text(trial: &Trial) -> String {
