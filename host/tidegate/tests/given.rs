@@ -20,6 +20,8 @@ fn a_file_that_can_not_be_read_ends_every_command_alike() {
         &["plugin", "bench", "/nonexistent/x"],
         &["plugin", "bench", "/nonexistent/x", "--settings", "@/nonexistent/x"],
         &["plugin", "run", "/nonexistent/x", "--dry-run"],
+        &["plugin", "run", "/nonexistent/x", "--dry-run", "--events", "/nonexistent/x"],
+        &["plugin", "run", "/nonexistent/x", "--dry-run", "--events", directory],
         &["plugin", "describe", "/nonexistent/x", "--manifest", "{}"],
         &["plugin", "build", "/nonexistent/x"],
         &["plugin", "test", "/nonexistent/x"],
@@ -105,4 +107,19 @@ fn no_answer_repeats_a_value_whole() {
     host.ask("GET", &format!("/v1/{long}"), "").assert_problem(404, "TG0004", "a long path");
     let into = format!(r#"{{"run":"gpt","step":1,"into":"/{long}"}}"#);
     assert!(host.ask("POST", "/v1/restores", &into).json()["detail"].as_str().unwrap().len() < 400);
+}
+
+#[test]
+fn the_copies_that_a_recorded_host_wanted_are_one_or_two() {
+    let run = |copies| {
+        let words = ["plugin", "run", "/nonexistent/x", "--dry-run", "--events", "/dev/null", "--copies", copies];
+        output(&mut tidegate(&words))
+    };
+    for copies in ["0", "3", "9", "+1"] {
+        let (code, _, err) = run(copies);
+        assert!(code == 2 && err.contains("is not a whole number from 1 to 2"), "{copies}: {code} {err}");
+    }
+    for copies in ["1", "2"] {
+        assert!(run(copies).2.contains("can't read /nonexistent/x"), "{copies}: it comes to the component");
+    }
 }

@@ -110,6 +110,41 @@ fn a_component_that_says_nothing_of_itself_can_be_described() {
 }
 
 #[test]
+fn a_link_to_a_component_stays_a_link_when_it_is_described() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, link) = (dir.path().join("real.wasm"), dir.path().join("link.wasm"));
+    fs::write(&file, component("", "").unwrap()).unwrap();
+    std::os::unix::fs::symlink("real.wasm", &link).unwrap();
+    let describe = |path: &Path| {
+        let manifest = r#"{"name":"bot","version":"1"}"#;
+        output(&mut tidegate(&["plugin", "describe", path.to_str().unwrap(), "--manifest", manifest]))
+    };
+    assert_eq!(describe(&link).0, 0);
+    assert!(link.is_symlink() && fs::read_dir(dir.path()).unwrap().count() == 2);
+    let (code, _, err) = describe(&file);
+    assert!(code == 2 && err.contains("has a manifest already"), "{code} {err}");
+}
+
+#[test]
+fn a_bot_that_no_event_can_wake_is_installed_with_a_note() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));
+    fs::write(&file, component("", "").unwrap()).unwrap();
+    let install = |more: &[&str]| {
+        let words = ["bots", "install", file.to_str().unwrap(), "--name", "bot"];
+        let (code, _, err) = host.command(&[&words[..], more].concat());
+        assert_eq!(code, 0, "{more:?}: {err}");
+        err
+    };
+    let triggers = ["--triggers", r#"{"events":["shard-committed"]}"#];
+    let read = ["--grants", r#"{"read":["*"]}"#];
+    assert!(install(&triggers).contains("note: bot bot may read no run"));
+    for quiet in [&[][..], &read, &[&triggers[..], &read].concat()] {
+        assert_eq!(install(quiet), "", "{quiet:?}");
+    }
+}
+
+#[test]
 fn what_a_component_is_stands_apart_from_what_it_says() {
     let dir = tempfile::tempdir().unwrap();
     let (host, file) = (Host::start(&dir.path().join("host")), dir.path().join("bot.wasm"));

@@ -33,7 +33,8 @@ fn read(path: &Path, most: usize) -> Result<Vec<u8>, String> {
     if bytes.len() > most { Err(format!("it has more than the {most} bytes that are taken")) } else { Ok(bytes) }
 }
 
-fn unreadable(path: &Path, why: &str) -> String {
+/// What is said of a file that can't be read.
+pub(crate) fn unreadable(path: &Path, why: &str) -> String {
     format!("can't read {}: {why}", told(&path.display().to_string()))
 }
 

@@ -187,6 +187,9 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
                     return Err(refused.into());
                 }
             };
+            if is_never_woken(&spec) {
+                eprintln!("note: bot {name} may read no run, so none of its triggers wakes it: grant `read`");
+            }
             out.value(&bot, || match &bot.candidate {
                 Some(it) if beside => format!("component {} runs beside bot {name}", it.plugin),
                 _ => format!("bot {name} is installed: component {}", bot.plugin),
@@ -240,6 +243,12 @@ pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Fai
             out.value(&json!({ "dropped": event }), || format!("event {event} of bot {name} is dropped"))
         }
     }
+}
+
+/// Whether it has triggers, and no run that it may read: all triggers are events of runs.
+fn is_never_woken(spec: &BotSpec) -> bool {
+    let any = |part: &Value, field: &str| part.get(field).and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    any(&spec.triggers, "events") && !any(&spec.grants, "read")
 }
 
 /// One bot for people: of the version beside it how it compares, which `decisions` shows in full.

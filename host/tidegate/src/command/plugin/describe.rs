@@ -39,7 +39,10 @@ pub(crate) fn run(args: Args, out: Out) -> Result<(), Failure> {
     tidegate_build::embed(&mut component, &manifest).map_err(anyhow::Error::from)?;
     // What it imports beyond its manifest is refused here as a host would.
     let about = inspect::look_at(&file, &component)?;
-    let (beside, failed) = (file.with_extension("wasm.tmp"), || format!("can't write {}", file.display()));
-    fs::write(&beside, &component).and_then(|()| fs::rename(&beside, &file)).with_context(failed)?;
+    let failed = || format!("can't write {}", file.display());
+    // A link stays one: what it leads to is replaced.
+    let real = file.canonicalize().with_context(failed)?;
+    let beside = real.with_extension("wasm.tmp");
+    fs::write(&beside, &component).and_then(|()| fs::rename(&beside, &real)).with_context(failed)?;
     out.value(&about, || inspect::text(&about))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
@@ -43,13 +43,14 @@ impl Recording {
     /// # Errors
     /// A file that can't be read, or a line that is no event, which is named.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let file = File::open(path).with_context(|| path.display().to_string())?;
+        let unreadable = |error: io::Error| Failure::Usage(input::unreadable(path, &error.to_string()));
+        let file = File::open(path).map_err(unreadable)?;
         let mut lines = BufReader::new(file);
         let (mut events, mut target): (Vec<Event>, _) = (Vec::new(), None);
         for number in 1_usize.. {
             let wrong = |why: String| Failure::Usage(format!("{} line {number}: {why}", path.display()));
             let mut line = Vec::new();
-            lines.by_ref().take(LINE + 1).read_until(b'\n', &mut line).with_context(|| path.display().to_string())?;
+            lines.by_ref().take(LINE + 1).read_until(b'\n', &mut line).map_err(unreadable)?;
             match line.trim_ascii() {
                 _ if line.len() as u64 > LINE => return Err(wrong(format!("it has more than {LINE} bytes"))),
                 [] if line.is_empty() => break,

@@ -34,8 +34,8 @@ pub(crate) struct Args {
     /// Not those of a host, but of this file: lines as `tidegate events --json` prints them
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// Verified copies that the host of the file wanted of each checkpoint: its `policy.copies`
-    #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "events")]
+    /// Verified copies that the host of the file wanted of each checkpoint, 1 or 2: its `policy.copies`
+    #[arg(long, value_name = "COUNT", value_parser = copies, default_value_t = 2, requires = "events")]
     copies: u32,
     /// The name that the bot would have: chance and canary shares depend on it
     #[arg(long, default_value = "trial")]
@@ -55,6 +55,10 @@ pub(crate) struct Args {
     /// Decisions at most, 1 to 1000
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: u64,
+}
+
+fn copies(text: &str) -> Result<u32, String> {
+    input::whole(text, 1..=2).map(|copies| if copies == 1 { 1 } else { 2 })
 }
 
 pub(crate) async fn run(args: Args, client: &Client, out: Out) -> Result<(), Failure> {
