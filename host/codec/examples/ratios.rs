@@ -1,6 +1,6 @@
 //! Encodes and decodes a file in blocks of 4 MiB, by itself or against an earlier one, and prints what came of it.
 //!
-//!     cargo run --release -p tidegate-codec --example figures -- ELEMENT FILE [--base FILE] [--wide FILE]
+//!     cargo run --release -p tidegate-codec --example ratios -- ELEMENT FILE [--base FILE] [--wide FILE]
 //!         [--first FILE] [--first-before FILE] [--second FILE] [--adamw BETA1,BETA2,RATE,EPSILON,DECAY,STEP]
 //!
 //! ELEMENT is bytes, two, bf16, four or eight. A safetensors file's header is left out.
