@@ -8,7 +8,7 @@ use tidegate_store::{Tx, View};
 use crate::{Error, Host, Result, error::blocking, newest::Newest};
 
 /// Who pins for people; no bot may have this name.
-const OPERATOR: &str = "operator";
+pub(crate) const OPERATOR: &str = "operator";
 
 /// A checkpoint, and why the guard keeps it, if it does.
 #[derive(Debug, Clone, PartialEq)]

@@ -93,7 +93,7 @@ impl Host {
     ) -> Result<Self> {
         std::fs::create_dir_all(&options.plugins)
             .map_err(|e| Error::new(Code::Internal, format!("create {}: {e}", options.plugins.display())))?;
-        crate::bots::sweep(&options.plugins)?;
+        crate::bots::sweep(&options.plugins);
         let queue = Arc::new(Queue::load(&store)?);
         Ok(Self(Arc::new(Inner {
             options,

@@ -299,7 +299,7 @@ async fn give_up(host: &Host, bot: &Arc<Running>, cursor: u64, event: Event, fau
     if restart {
         tracing::warn!(bot = %bot.record.name, "a new version failed in its first events: the one before is put back");
         host.0.bots.wakes_changed.notify_one();
-        host.restart_bot(bot.record.name.clone());
+        host.0.bots.restart(bot.record.name.clone());
     }
     Ok(())
 }

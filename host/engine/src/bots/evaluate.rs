@@ -100,9 +100,7 @@ impl Handler {
         };
         Ok(Evaluated { group, fault, decision, logs: handled.logs })
     }
-}
 
-impl Handler {
     /// A wake that the bot comes to frees its key, whatever the handler does then; one that was moved since frees nothing.
     fn arrive(&self, view: &View, ground: &Ground, event: &Event, mut group: Delta) -> Result<Delta> {
         if let EventKind::BotWoken { bot, key, due, .. } = &event.kind

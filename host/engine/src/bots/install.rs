@@ -22,12 +22,10 @@ use super::{
     swap::{self, Taken},
     wakes,
 };
-use crate::{Error, Host, Result, error::blocking};
+use crate::{Error, Host, Result, catalog::OPERATOR, error::blocking};
 
 /// Installed bots at once.
 pub(super) const MOST: usize = 1024;
-/// Whose name no bot may have.
-const OPERATOR: &str = "operator";
 /// Events after which a new version of a bot is settled, unless an operator says otherwise.
 pub const PROBATION: u64 = 100;
 

@@ -41,18 +41,15 @@ pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     Error::new(code, format!("could not {what} {}: {error}", path.display()))
 }
 
-/// Removes what uploads left that a crash cut short.
-///
-/// # Errors
-/// A directory that can't be changed.
-pub(crate) fn sweep(dir: &Path) -> Result<()> {
-    for entry in fs::read_dir(dir).map_err(|e| failed("list", dir, &e))?.flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "tmp") {
-            fs::remove_file(&path).map_err(|e| failed("remove", &path, &e))?;
+/// Removes what uploads left that a crash cut short. What stays takes room and does no harm: no start fails for it.
+pub(crate) fn sweep(dir: &Path) {
+    for path in fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "tmp")
+            && let Err(error) = fs::remove_file(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "what an upload left could not be removed");
         }
     }
-    Ok(())
 }
 
 impl Host {
@@ -65,7 +62,7 @@ impl Host {
         let added = self.keep_plugin(component).await?;
         // Those that wait for it.
         let waiting: Vec<_> = self.0.bots.stopped().keys().cloned().collect();
-        waiting.into_iter().for_each(|name| self.restart_bot(name));
+        waiting.into_iter().for_each(|name| self.0.bots.restart(name));
         Ok(added)
     }
 

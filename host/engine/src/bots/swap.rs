@@ -223,16 +223,11 @@ impl Host {
             let (host, stuck) = (self.clone(), bot.clone());
             self.spawn(async move {
                 stuck.ended.cancelled().await;
-                host.restart_bot(stuck.record.name.clone());
+                host.0.bots.restart(stuck.record.name.clone());
             });
             return Err(Error::new(Code::Busy, format!("bot {} did not end what it is at", bot.record.name)));
         }
         Ok(())
-    }
-
-    /// Has a bot put to work as its record says, from wherever.
-    pub(super) fn restart_bot(&self, name: BotName) {
-        self.0.bots.restart(name);
     }
 
     /// The state in the form of a version that is about to take over, if that differs. The version before it stands still.

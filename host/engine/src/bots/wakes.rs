@@ -271,6 +271,7 @@ mod tests {
         assert_eq!(all(&index), [(Timestamp(900), bot, "k".to_owned())]);
         assert!(index.view().events(0, 9).unwrap().is_empty());
     }
+
     #[test]
     fn a_key_is_taken_until_its_bot_has_come_to_the_event_of_its_wake() {
         let dir = tempfile::tempdir().unwrap();

@@ -22,14 +22,20 @@ fn patient() -> Vec<u8> {
     component(top, handle).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_waits_ends_at_its_deadline_and_its_bot_is_told() {
+/// A host whose bot has asked for a copy of step 1, and its clock, which stands still.
+async fn with_a_copy_that_waits() -> (Arc<ManualClock>, Fixture) {
     let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000)));
     let fixture = Fixture::open_by(Arc::new(tempfile::tempdir().unwrap()), clock.clone()).await;
     fixture.install("bot", patient(), replicate_grants(), &["checkpoint-sealed"]).await;
     fixture.commit(1, 0, 1, &[("a", b"x")]).await;
     fixture.sealed(1).await;
     fixture.caught_up("bot").await;
+    (clock, fixture)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_waits_ends_at_its_deadline_and_its_bot_is_told() {
+    let (clock, fixture) = with_a_copy_that_waits().await;
     assert_eq!(fixture.host.jobs(None, 9).await.unwrap()[0].job.state, JobState::Queued);
     clock.advance(2 * MINUTE);
     // The queue looks when something new comes, not before its minute of real time is over: a clock by hand wakes nobody.
@@ -45,12 +51,7 @@ async fn a_copy_that_waits_ends_at_its_deadline_and_its_bot_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_passes_while_the_host_is_down_ends_the_copy_at_the_start() {
-    let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000)));
-    let fixture = Fixture::open_by(Arc::new(tempfile::tempdir().unwrap()), clock.clone()).await;
-    fixture.install("bot", patient(), replicate_grants(), &["checkpoint-sealed"]).await;
-    fixture.commit(1, 0, 1, &[("a", b"x")]).await;
-    fixture.sealed(1).await;
-    fixture.caught_up("bot").await;
+    let (clock, fixture) = with_a_copy_that_waits().await;
     let dir = fixture.dir.clone();
     fixture.host.drain().await;
     drop(fixture);

@@ -10,9 +10,12 @@ use serde::Serialize;
 use tidegate_core::{Clock as _, Rank, RunName, Step, SystemClock, quoted};
 use tidegate_replica::{Error, Found, Landing, Options, Progress, RestoreOptions, Source, Target, restore};
 
+use tokio_util::sync::CancellationToken;
+
 use super::Args;
 use crate::{
     exit::Failure,
+    host::watch,
     show::{Out, bytes},
 };
 
@@ -43,50 +46,47 @@ struct PassedOver {
     why: String,
 }
 
-/// Looks for the step, restores all its ranks beside `--to`, and lets them appear there together.
+/// Looks for the step, restores all its ranks beside `--to`, and lets them appear there together. Ctrl-C and SIGTERM end it and
+/// leave nothing; the second ends at once, and what it leaves goes with the next restore into the same place.
 pub(super) async fn run(args: Args, out: Out) -> Result<(), Failure> {
     let run: RunName = args.run.parse()?;
     let wanted =
         args.step()?.map(Step::try_from).transpose().map_err(|error| Failure::Usage(format!("--step: {error}")))?;
     let to = std::path::absolute(&args.to)?;
     let target = open(args.from.as_deref().unwrap_or_default(), &args.settings)?;
-    let work = async {
-        let looking = format!("looking for {run} on {target}");
-        let steps = out.wait(looking, target.steps(&run)).await?;
-        let older = args.or_older;
-        let may_be = |step: &Step| wanted.is_none_or(|wanted| *step == wanted || older && *step < wanted);
-        let mut passed_over = Vec::new();
-        for step in steps.into_iter().rev().filter(may_be) {
-            let tried = match target.look(&run, step).await? {
-                Some(found) => try_one(&target, &found, args.ranks.as_deref(), &to, out).await,
-                // The newest may be on its way there still.
-                None => {
-                    let lacking = target.lacks(&run, step).await?.unwrap_or_default();
-                    passed_over
-                        .push(PassedOver { step, why: format!("{lacking} is missing, or not what it should be") });
-                    continue;
+    let stop = watch()?;
+    let looking = format!("looking for {run} on {target}");
+    let steps = until(&stop, out.wait(looking, target.steps(&run))).await?;
+    let older = args.or_older;
+    let may_be = |step: &Step| wanted.is_none_or(|wanted| *step == wanted || older && *step < wanted);
+    let mut passed_over = Vec::new();
+    for step in steps.into_iter().rev().filter(may_be) {
+        let why = match until(&stop, target.look(&run, step)).await? {
+            Some(found) => match try_one(&target, &found, args.ranks.as_deref(), &to, &stop, out).await {
+                Ok(done) => {
+                    let done = Done { passed_over, ..done };
+                    return out.value(&done, || text(&done));
                 }
-            };
-            let why = match tried {
-                Ok(done) => return Ok(Done { passed_over, ..done }),
                 Err(Failure::Bucket(error)) if older && is_damage(&error) => error.to_string(),
                 Err(failure) => return Err(failure),
-            };
-            passed_over.push(PassedOver { step, why });
-        }
-        let told = passed_over.first().map(|it| format!(": of step {} {}", it.step, it.why)).unwrap_or_default();
-        let what = wanted.map_or_else(|| "whole checkpoint".to_owned(), |step| format!("whole step {step}"));
-        Err(Failure::Bucket(Error::Missing {
-            target: target.name().clone(),
-            object: format!("{what} of run {run}{told}"),
-        }))
-    };
-    let done = tokio::select! {
-        done = work => done?,
-        // What was begun goes with the future.
-        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
-    };
-    out.value(&done, || text(&done))
+            },
+            // The newest may be on its way there still.
+            None => {
+                let lacking = until(&stop, target.lacks(&run, step)).await?.unwrap_or_default();
+                format!("{lacking} is missing, or not what it should be")
+            }
+        };
+        passed_over.push(PassedOver { step, why });
+    }
+    let told = passed_over.first().map(|it| format!(": of step {} {}", it.step, it.why)).unwrap_or_default();
+    let what = wanted.map_or_else(|| "whole checkpoint".to_owned(), |step| format!("whole step {step}"));
+    let object = format!("{what} of run {run}{told}");
+    Err(Error::Missing { target: target.name().clone(), object }.into())
+}
+
+/// What leaves nothing behind, until it is called off.
+async fn until<T>(stop: &CancellationToken, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    Ok(stop.run_until_cancelled(work).await.ok_or(Failure::Interrupted)??)
 }
 
 fn is_damage(error: &Error) -> bool {
@@ -127,7 +127,14 @@ fn choose(found: &Found, ranks: Option<&[u32]>) -> Result<Vec<Rank>, Failure> {
     Ok(ranks)
 }
 
-async fn try_one(target: &Target, found: &Found, ranks: Option<&[u32]>, to: &Path, out: Out) -> Result<Done, Failure> {
+async fn try_one(
+    target: &Target,
+    found: &Found,
+    ranks: Option<&[u32]>,
+    to: &Path,
+    stop: &CancellationToken,
+    out: Out,
+) -> Result<Done, Failure> {
     let (run, step) = (&found.run, found.step);
     let ranks = choose(found, ranks)?;
     let shards: Vec<_> = found.shards.iter().filter(|shard| ranks.contains(&shard.rank)).collect();
@@ -136,7 +143,7 @@ async fn try_one(target: &Target, found: &Found, ranks: Option<&[u32]>, to: &Pat
     let landing = Landing::begin(to, total)?;
     let bar = super::bar(out, total, format!("{run} step {step}"));
     for shard in shards {
-        let (body, digest) = target.body(run, step, shard.rank).await?;
+        let (body, digest) = until(stop, target.body(run, step, shard.rank)).await?;
         if digest != shard.body {
             let object = format!("the manifest of rank {} of {run} step {step}", shard.rank);
             return Err(Error::Manifest { object, detail: "it is not the one that the marker names".into() }.into());
@@ -148,6 +155,8 @@ async fn try_one(target: &Target, found: &Found, ranks: Option<&[u32]>, to: &Pat
         loop {
             tokio::select! {
                 restored = &mut restored => break restored.map(drop)?,
+                // To its end: what writes into the directory has ended then, before that is removed.
+                () = stop.cancelled(), if !progress.cancelled() => progress.cancel(),
                 () = tokio::time::sleep(TICK) => bar.set_position(before + progress.done()),
             }
         }

@@ -4,25 +4,52 @@ use std::{
     fs,
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use serde_json::Value;
-use tidegate_tests_support::{host, s3};
+use tidegate_tests_support::{
+    fault_proxy::{Fault, FaultPlan, Rule, When},
+    host, s3, wait,
+};
 
-use super::scene::Scene;
+use super::scene::{IN_THE_END, Scene};
 
-/// `tidegate restore --from` the scene's bucket, and how it ended.
-fn restore(scene: &Scene, to: &Path, args: &[&str]) -> Result<(i32, Output)> {
-    let server = &scene.server;
+/// `tidegate restore --from` the scene's bucket.
+fn command(scene: &Scene, endpoint: &str, to: &Path, args: &[&str]) -> Result<Command> {
     let mut command = Command::new(host::binary()?);
-    command.env_clear().envs(server.env(&server.endpoint()));
-    command
-        .args(["--json", "restore", "--from", &format!("s3://{}/faults", server.bucket()), "--to"])
-        .arg(to)
-        .args(args);
-    let output = command.output()?;
+    command.env_clear().envs(scene.server.env(endpoint));
+    let from = format!("s3://{}/faults", scene.server.bucket());
+    command.args(["--json", "restore", "--from", &from, "--to"]).arg(to).args(args);
+    Ok(command)
+}
+
+/// The same, and how it ended.
+fn restore(scene: &Scene, to: &Path, args: &[&str]) -> Result<(i32, Output)> {
+    let output = command(scene, &scene.server.endpoint(), to, args)?.output()?;
     Ok((output.status.code().context("it was killed")?, output))
+}
+
+#[test]
+fn a_restore_that_is_called_off_leaves_nothing() -> Result<()> {
+    let mut scene = Scene::new()?;
+    scene.save("gpt", 7)?;
+    scene.wait_replicated("gpt", 7)?;
+    // Its bytes are on their way, and do not come.
+    let rule = Rule::new(Fault::Delay(Duration::from_secs(600)), When::Always).method("GET").target("/data/");
+    scene.proxy.set_plan(FaultPlan::new(scene.seed).rule(rule));
+    let dir = tempfile::tempdir()?;
+    let left = || Ok::<_, std::io::Error>(fs::read_dir(dir.path())?.count());
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut child = command(&scene, &scene.proxy.endpoint(), &dir.path().join("to"), &["gpt"])?.spawn()?;
+        wait::until("the beginning of a restore", IN_THE_END, || Ok((left()? == 1).then_some(())))?;
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal)?;
+        ensure!(child.wait()?.code() == Some(130), "{signal:?}");
+        ensure!(left()? == 0, "{signal:?}: something stays behind");
+    }
+    Ok(())
 }
 
 #[test]
