@@ -154,6 +154,15 @@ pub(crate) fn put(length: usize, method: Method, width: usize, payload: &[u8], o
     out.extend_from_slice(payload);
 }
 
+/// The encoded form of a block of `length` bytes, 1 or more, that are those of the base: who knows that by other means need not
+/// read them.
+pub fn same(length: usize) -> Vec<u8> {
+    let mut block = Vec::new();
+    begin(1, &mut block);
+    put(length, Method::Same, 1, &[], &mut block);
+    block
+}
+
 /// Takes an encoded block apart without decoding it: what it consists of, and what it needs.
 ///
 /// # Errors

@@ -44,6 +44,7 @@ pub use decode::Decoder;
 pub use element::Element;
 pub use encode::{Choice, Encoder, Stretch};
 pub use error::Error;
-pub use frame::{Method, Needs, Part, parts};
+pub use frame::{Method, Needs, Part, parts, same};
 pub use given::Given;
+pub use narrow::narrowed;
 pub use replay::AdamW;

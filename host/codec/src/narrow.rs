@@ -1,5 +1,12 @@
 //! bf16 words as the roundings of fp32 words: a trainer that keeps both need only have one of them kept.
 
+/// The bf16 words that fp32 words round to: to the nearest, ties to even, a NaN stays one. Bytes behind the last whole word are left out.
+pub fn narrowed(wide: &[u8]) -> Vec<u8> {
+    let mut narrow = Vec::new();
+    round(wide, &mut narrow);
+    narrow
+}
+
 /// Rounds each fp32 word to the nearest bf16, ties to even, as PyTorch and JAX do; a NaN stays one.
 pub(crate) fn round(wide: &[u8], narrow: &mut Vec<u8>) {
     narrow.clear();

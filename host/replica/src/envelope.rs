@@ -5,8 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tidegate_core::{Digest, Metrics, cbor, limits};
 
-/// The format's version.
-const VERSION: u32 = 1;
+use crate::pack::{PACKS, Packed};
+
+/// The format's version where no packs are spoken of.
+const PLAIN: u32 = 1;
+/// The format's version where they are: a host that knows only files must not look for them.
+const PACKED: u32 = 2;
+/// Bytes that one pack takes in it, at most.
+const PACK: usize = 96;
 /// Bytes of `note`.
 const NOTE_BYTES: usize = 256;
 /// Bytes around the payload, at most: 64 metrics of a name of 64 bytes are the most of it.
@@ -23,6 +29,9 @@ pub(crate) struct Envelope {
     pub(crate) metrics: Metrics,
     /// Of the payload.
     pub(crate) digest: Digest,
+    /// The packs of a shard whose files are not objects of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) packed: Option<Packed>,
     /// Of all the above.
     seal: Digest,
     /// The CBOR of what is inside.
@@ -32,13 +41,19 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// Around a payload about which nothing is said.
     pub(crate) fn plain(payload: Vec<u8>) -> Result<Self, String> {
-        Self::new(payload, String::new(), Metrics::default())
+        Self::new(payload, String::new(), Metrics::default(), None)
     }
 
-    pub(crate) fn new(payload: Vec<u8>, note: String, metrics: Metrics) -> Result<Self, String> {
+    pub(crate) fn new(
+        payload: Vec<u8>,
+        note: String,
+        metrics: Metrics,
+        packed: Option<Packed>,
+    ) -> Result<Self, String> {
         let digest = Digest::of(&payload);
-        let seal = seal(&note, &metrics, digest)?;
-        Ok(Self { version: VERSION, note, metrics, digest, seal, payload: Blob(payload) })
+        let seal = seal(&note, &metrics, digest, packed.as_ref())?;
+        let version = if packed.is_some() { PACKED } else { PLAIN };
+        Ok(Self { version, note, metrics, digest, packed, seal, payload: Blob(payload) })
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, String> {
@@ -49,31 +64,36 @@ impl Envelope {
     pub(crate) fn decode(bytes: &[u8], payload_bytes: usize) -> Result<Self, String> {
         let envelope: Self =
             cbor::decode(bytes, largest(payload_bytes)).map_err(|error| format!("no envelope: {error}"))?;
-        if envelope.version != VERSION {
-            return Err(format!("version {}, and this host reads version {VERSION}: upgrade it", envelope.version));
+        let version = if envelope.packed.is_some() { PACKED } else { PLAIN };
+        if envelope.version != version {
+            return Err(format!("version {}, and this host reads versions up to {PACKED}: upgrade it", envelope.version));
         }
+        envelope.packed.as_ref().map_or(Ok(()), Packed::check)?;
         if envelope.note.len() > NOTE_BYTES || envelope.note.chars().any(char::is_control) {
             return Err("its note is no short text".into());
         }
         if envelope.payload.0.len() > payload_bytes {
             return Err(format!("{} bytes of payload", envelope.payload.0.len()));
         }
-        let Self { note, metrics, digest, .. } = &envelope;
-        if Digest::of(&envelope.payload.0) != *digest || seal(note, metrics, *digest)? != envelope.seal {
+        let Self { note, metrics, digest, packed, .. } = &envelope;
+        if Digest::of(&envelope.payload.0) != *digest || seal(note, metrics, *digest, packed.as_ref())? != envelope.seal {
             return Err("it does not have its digest".into());
         }
         Ok(envelope)
     }
 }
 
-fn seal(note: &str, metrics: &Metrics, digest: Digest) -> Result<Digest, String> {
-    let said = cbor::encode(&(VERSION, note, metrics, digest)).map_err(|error| error.to_string())?;
-    Ok(Digest::of(&said))
+fn seal(note: &str, metrics: &Metrics, digest: Digest, packed: Option<&Packed>) -> Result<Digest, String> {
+    let said = match packed {
+        Some(packed) => cbor::encode(&(PACKED, note, metrics, digest, packed)),
+        None => cbor::encode(&(PLAIN, note, metrics, digest)),
+    };
+    said.map(|said| Digest::of(&said)).map_err(|error| error.to_string())
 }
 
 /// The most bytes that an envelope of a payload of so many bytes takes.
 pub(crate) const fn largest(payload_bytes: usize) -> usize {
-    payload_bytes + AROUND
+    payload_bytes + AROUND + PACKS * PACK
 }
 
 /// The most bytes of a shard's manifest.
@@ -119,11 +139,36 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::pack::{Based, Entry};
 
     fn envelope(payload: Vec<u8>, note: &str, loss: f64) -> Envelope {
         let metrics =
             Metrics::try_from([("loss".to_owned(), loss)].into_iter().collect::<std::collections::BTreeMap<_, _>>());
-        Envelope::new(payload, note.into(), metrics.unwrap()).unwrap()
+        Envelope::new(payload, note.into(), metrics.unwrap(), None).unwrap()
+    }
+
+    fn packed(chain: u32) -> Packed {
+        let packs = vec![Entry { digest: Digest::of(b"pack"), size: 1000, index: 100 }];
+        Packed { packs, base: Some(Based { step: 3.try_into().unwrap(), body: Digest::of(b"body"), chain }) }
+    }
+
+    #[test]
+    fn packs_are_sealed_and_need_a_host_that_knows_them() {
+        let made = |packed| Envelope::new(vec![1, 2], "x".into(), Metrics::default(), Some(packed)).unwrap();
+        let good = made(packed(2));
+        assert_eq!(Envelope::decode(&good.encode().unwrap(), 100), Ok(good.clone()));
+        assert_eq!(good.version, PACKED);
+        let lies: [fn(&mut Envelope); 3] = [
+            |it| it.packed = Some(packed(3)),
+            |it| it.packed = None,
+            |it| it.version = PLAIN,
+        ];
+        for (nth, lie) in lies.iter().enumerate() {
+            let mut bad = good.clone();
+            lie(&mut bad);
+            assert!(Envelope::decode(&bad.encode().unwrap(), 100).is_err(), "lie {nth}");
+        }
+        assert!(Envelope::decode(&made(packed(1000)).encode().unwrap(), 100).is_err(), "an endless chain");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! ```text
 //! v1/runs/<run>/<step, 16 digits>/checkpoint.cbor                     the marker: the checkpoint is complete here
 //! v1/runs/<run>/<step, 16 digits>/rank-<rank, 5 digits>.cbor          the manifest of one shard
-//! v1/runs/<run>/<step, 16 digits>/<rank, 5 digits>/data/<file digest> the bytes of one file
+//! v1/runs/<run>/<step, 16 digits>/<rank, 5 digits>/data/<file digest> the bytes of one file, in the plain layout
+//! v1/runs/<run>/<step, 16 digits>/<rank, 5 digits>/packs/<digest>     many encoded blocks, in the packed layout
 //! v1/probe/<random>                                                   short-lived, made while the target is probed
 //! ```
 //!
@@ -58,8 +59,16 @@ impl Layout {
         self.step(run, step).join(format!("rank-{rank:05}.cbor"))
     }
 
+    pub(crate) fn rank(&self, run: &RunName, step: Step, rank: Rank) -> Path {
+        self.step(run, step).join(format!("{rank:05}"))
+    }
+
     pub(crate) fn data(&self, run: &RunName, step: Step, rank: Rank) -> Path {
-        self.step(run, step).join(format!("{rank:05}")).join("data")
+        self.rank(run, step, rank).join("data")
+    }
+
+    pub(crate) fn packs(&self, run: &RunName, step: Step, rank: Rank) -> Path {
+        self.rank(run, step, rank).join("packs")
     }
 
     pub(crate) fn probe(&self, name: &str) -> Path {
@@ -99,6 +108,7 @@ mod tests {
         assert_eq!(name(layout.marker(&run, step)), "a/b/v1/runs/gpt/0000000000000012/checkpoint.cbor");
         assert_eq!(name(layout.manifest(&run, step, rank)), "a/b/v1/runs/gpt/0000000000000012/rank-00003.cbor");
         assert_eq!(name(layout.data(&run, step, rank)), "a/b/v1/runs/gpt/0000000000000012/00003/data");
+        assert_eq!(name(layout.packs(&run, step, rank)), "a/b/v1/runs/gpt/0000000000000012/00003/packs");
         assert_eq!(step_of("0000000000000012"), Some(step));
         assert_eq!(manifest_rank("rank-00003.cbor"), Some(rank));
     }

@@ -34,6 +34,7 @@ mod local;
 mod marker;
 mod options;
 mod pace;
+mod pack;
 mod progress;
 mod restore;
 mod retry;
@@ -44,8 +45,8 @@ mod target;
 mod tests;
 
 pub use error::Error;
-pub use options::{Options, Verify};
+pub use options::{Layout, Options, Verify};
 pub use progress::Progress;
 pub use restore::{Damage, Landing, RestoreOptions, Restored, Source, restore};
-pub use ship::Shipped;
+pub use ship::{Base, Shipped};
 pub use target::{Found, FoundShard, Target};

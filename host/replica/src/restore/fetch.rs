@@ -33,11 +33,11 @@ pub(super) async fn fetch(file: &Arc<Restoring>, span: Span) -> Result<(), Error
     for (nth, origin) in restore.origins.iter().enumerate() {
         let mut failed = None;
         let tries = if nth + 1 == restore.origins.len() { LAST_TRIES } else { TRIES };
-        for _ in 0..tries {
+        for nth in 0..tries {
             failed = None;
             let mut still = Vec::new();
             for Lacking { span, .. } in lacking {
-                match take(file, origin, span).await {
+                match take(file, origin, span, nth > 0).await {
                     Ok(rest) => still.extend(rest),
                     Err(Attempt::Unreachable(error)) => {
                         still.push(Lacking { span, detail: error.to_string() });
@@ -72,12 +72,12 @@ enum Attempt {
 }
 
 /// Takes what is right from one source; returns what is not.
-async fn take(file: &Arc<Restoring>, origin: &Origin, span: Span) -> Result<Vec<Lacking>, Attempt> {
+async fn take(file: &Arc<Restoring>, origin: &Origin, span: Span, fresh: bool) -> Result<Vec<Lacking>, Attempt> {
     let restore = &file.restore;
     let Some(entry) = file.entry() else { return Ok(Vec::new()) };
     let buffer = restore.pool.take(span.len);
     // Only the reading is cut short: what writes into the staging directory has ended when its task has.
-    let read = restore.stop.run_until_cancelled(origin.read(entry, span, buffer)).await;
+    let read = restore.stop.run_until_cancelled(origin.read(entry, span, buffer, fresh)).await;
     let read = read.ok_or(Attempt::Stuck(Error::Cancelled))?;
     let buffer = match read.map_err(Attempt::Unreachable)? {
         Read::Absent(detail) => return Ok(vec![Lacking { span, detail }]),

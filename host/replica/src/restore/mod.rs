@@ -3,16 +3,17 @@
 mod fetch;
 mod file;
 mod origin;
+mod packed;
 mod staging;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tidegate_core::{Body, RelPath, Tier};
+use tidegate_core::{Body, RelPath, Step, Tier};
 
 pub use self::staging::Landing;
 use self::{file::Restoring, origin::Origin};
@@ -43,11 +44,14 @@ pub struct RestoreOptions {
     /// Bytes of a part, rounded up to whole blocks of 4 MiB. The most memory in use is `concurrency` × `part_bytes`.
     /// Default = 8 MiB.
     pub part_bytes: u64,
+    /// Directories of this host with the files of the same rank at other steps: blocks that are differences from those need not be
+    /// fetched as well. Default = none.
+    pub local: BTreeMap<Step, PathBuf>,
 }
 
 impl Default for RestoreOptions {
     fn default() -> Self {
-        Self { concurrency: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN), part_bytes: 8 << 20 }
+        Self { concurrency: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN), part_bytes: 8 << 20, local: BTreeMap::new() }
     }
 }
 
@@ -108,7 +112,7 @@ pub async fn restore(
     let mut result = Restored::default();
     let mut origins = Vec::new();
     for source in sources {
-        match Origin::open(source, body).await? {
+        match Origin::open(source, body, &options.local).await? {
             Ok(origin) => origins.push(origin),
             Err(damage) => result.damaged.push(damage),
         }

@@ -1,22 +1,40 @@
-//! A source that was opened.
+//! A source of a shard's bytes.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, io, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 use object_store::path::Path;
-use tidegate_core::{Body, FileEntry, Tier, damage::is_damage};
+use tidegate_core::{Body, FileEntry, Step, Tier, damage::is_damage};
+use tokio::sync::OnceCell;
 
-use super::{Damage, Source};
+use super::{Damage, Source, packed::PackedOrigin};
 use crate::{
     Error, Target,
     io::{beneath, blocking, buffer::Buffer, read::Span},
+    pack::Packed,
     target::Read,
 };
 
 /// Where bytes come from.
-#[derive(Clone)]
 pub(super) enum Origin {
     Dir(Arc<OwnedFd>),
-    Target { target: Target, prefix: Path },
+    Target(Box<OnTarget>),
+}
+
+/// A shard on a target. How it lies there is looked up when it is first asked: a restore that finds all it needs nearer
+/// needs no answer from there.
+pub(super) struct OnTarget {
+    target: Target,
+    body: Body,
+    /// What its manifest says, where that is known already.
+    packed: Option<Option<Packed>>,
+    local: BTreeMap<Step, PathBuf>,
+    way: OnceCell<Way>,
+}
+
+enum Way {
+    /// Each file is an object below this prefix.
+    Plain(Path),
+    Packed(PackedOrigin),
 }
 
 impl Origin {
@@ -24,7 +42,11 @@ impl Origin {
     ///
     /// # Errors
     /// A host that can't open anything now: its memory or its descriptors are used up.
-    pub(super) async fn open(source: &Source<'_>, body: &Body) -> Result<Result<Self, Damage>, Error> {
+    pub(super) async fn open(
+        source: &Source<'_>,
+        body: &Body,
+        local: &BTreeMap<Step, PathBuf>,
+    ) -> Result<Result<Self, Damage>, Error> {
         match source {
             Source::Dir(path) => {
                 let place = path.to_path_buf();
@@ -38,30 +60,56 @@ impl Origin {
                     Err(error) => Err(Error::local("open", *path)(error)),
                 }
             }
-            Source::Target(target) => {
-                let prefix = target.0.layout.data(&body.run, body.step, body.rank);
-                Ok(Ok(Self::Target { target: (*target).clone(), prefix }))
-            }
+            Source::Target(target) => Ok(Ok(Self::on_target(target, body.clone(), None, local))),
         }
+    }
+
+    /// A shard whose manifest was read.
+    pub(super) fn of_shard(
+        target: &Target,
+        body: Body,
+        packed: Option<Packed>,
+        local: &BTreeMap<Step, PathBuf>,
+    ) -> Self {
+        Self::on_target(target, body, Some(packed), local)
+    }
+
+    fn on_target(
+        target: &Target,
+        body: Body,
+        packed: Option<Option<Packed>>,
+        local: &BTreeMap<Step, PathBuf>,
+    ) -> Self {
+        let (target, local, way) = (target.clone(), local.clone(), OnceCell::new());
+        Self::Target(Box::new(OnTarget { target, body, packed, local, way }))
     }
 
     pub(super) fn tier(&self) -> Tier {
         match self {
             Self::Dir(_) => Tier::Nvme,
-            Self::Target { .. } => Tier::Object,
+            Self::Target(_) => Tier::Object,
         }
     }
 
-    /// Fills a buffer with a span of a file. The bytes are not checked yet.
+    /// Fills a buffer with a span of a file. The bytes are not checked yet. `fresh`: they were read before and were not right.
     ///
     /// # Errors
     /// A source that can't be asked now. One that does not have the bytes is no error.
-    pub(super) async fn read(&self, file: &FileEntry, span: Span, mut into: Buffer) -> Result<Read, Error> {
+    pub(super) async fn read(
+        &self,
+        file: &FileEntry,
+        span: Span,
+        mut into: Buffer,
+        fresh: bool,
+    ) -> Result<Read, Error> {
         match self {
-            Self::Target { target, prefix } => {
-                let object = prefix.clone().join(file.digest.to_string());
-                target.read(&object, file.size, span, into).await
-            }
+            Self::Target(on) => match on.way.get_or_try_init(|| on.open()).await? {
+                Way::Packed(packed) => packed.read(file, span, into, fresh).await,
+                Way::Plain(prefix) => {
+                    let object = prefix.clone().join(file.digest.to_string());
+                    on.target.read(&object, file.size, span, into).await
+                }
+            },
             Self::Dir(root) => {
                 let (root, path) = (Arc::clone(root), file.path.clone());
                 blocking(move || match fill(&root, &path, span, &mut into) {
@@ -72,6 +120,28 @@ impl Origin {
                 .await
             }
         }
+    }
+}
+
+impl OnTarget {
+    async fn open(&self) -> Result<Way, Error> {
+        let Body { run, step, rank, .. } = &self.body;
+        let looked = match &self.packed {
+            Some(known) => Ok(known.clone()),
+            None => self.target.shard(run, *step, *rank).await.map(|shard| shard.packed),
+        };
+        let packed = match looked {
+            Ok(packed) => packed,
+            // Objects may be there without it.
+            Err(Error::Missing { .. } | Error::Manifest { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(match packed {
+            None => Way::Plain(self.target.0.layout.data(run, *step, *rank)),
+            Some(packed) => {
+                Way::Packed(PackedOrigin::open(&self.target, self.body.clone(), &packed, &self.local).await?)
+            }
+        })
     }
 }
 

@@ -1,29 +1,36 @@
 //! From a sealed shard on this host to objects and a manifest.
 
 mod large;
+mod packed;
 mod plan;
 mod small;
 mod verify;
 
-use std::{collections::HashMap, os::fd::OwnedFd, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use tidegate_core::{Body, Digest, Metrics};
+use tidegate_core::{Body, Digest, Metrics, Step};
 use tokio_util::sync::CancellationToken;
 
 use self::{large::Large, plan::Object};
 use crate::{
-    Error, Progress, Target,
+    Error, Layout, Progress, Target,
     crew::{self, Crew},
     envelope::{Envelope, MANIFEST_BYTES},
     io::{beneath, blocking, buffer::Pool, read::spans},
     layout, local,
+    pack::Packed,
     target::Method,
 };
 
 /// How often objects that do not read back right are written anew.
-const ROUNDS: usize = 3;
+pub(crate) const ROUNDS: usize = 3;
 
 /// What an earlier try is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +41,36 @@ enum Trust {
     Nothing,
 }
 
+/// An earlier checkpoint of the same rank that may serve as a base: it was shipped to the target, and its files are here.
+#[derive(Debug, Clone)]
+pub struct Base {
+    step: Step,
+    dir: PathBuf,
+}
+
 /// What was shipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shipped {
     /// Bytes uploaded by this call; an object that had to be written again counts again.
     pub bytes: u64,
-    /// Bytes that needed no upload: there from an earlier try and verified, or equal to another file of the shard.
+    /// Bytes that needed no upload: there from an earlier try and verified, or equal to another file of the shard. Of packs.
     pub reused: u64,
+    /// Bytes that the shard takes on the target.
+    pub stored: u64,
+    /// The step that it needs there, if it was kept as differences.
+    pub base: Option<Step>,
     /// How the bytes were verified, as the shard's manifest keeps it: `checksum:crc64nvme`, `reread:blake3` or `size`,
     /// joined by `+` when objects of an earlier try were re-read.
     pub verified: String,
+}
+
+impl Shipped {
+    /// Of a shard of so many bytes that was there already.
+    fn found(total: u64, there: &Envelope) -> Self {
+        let stored = there.packed.as_ref().map_or(total, Packed::stored);
+        let base = there.packed.as_ref().and_then(|packed| packed.base).map(|base| base.step);
+        Self { bytes: 0, reused: stored, stored, base, verified: there.note.clone() }
+    }
 }
 
 /// What the tasks of one shipping share.
@@ -76,7 +103,25 @@ impl Target {
         dir: &Path,
         progress: &Progress,
     ) -> Result<Shipped, Error> {
-        self.ship_shard(body, digest, metrics, dir, progress, Trust::Manifest).await
+        self.ship_against(None, body, digest, metrics, dir, progress).await
+    }
+
+    /// As [`Target::ship`]; in the packed layout, blocks may be kept as differences from those of an earlier checkpoint, which
+    /// must not be deleted from the target as long as this one is there. Whether it can be one is looked up on the target: if it is not there, or
+    /// needs as many others already as [`crate::Options::chain`] allows, nothing is made a difference of it. [`Shipped::base`] tells.
+    ///
+    /// # Errors
+    /// As [`Target::ship`].
+    pub async fn ship_against(
+        &self,
+        base: Option<&Base>,
+        body: &Body,
+        digest: Digest,
+        metrics: &Metrics,
+        dir: &Path,
+        progress: &Progress,
+    ) -> Result<Shipped, Error> {
+        self.ship_shard(body, digest, metrics, dir, base, progress, Trust::Manifest).await
     }
 
     /// Ships a shard again of which a copy was found damaged: a manifest that is there proves nothing, every object is read
@@ -92,7 +137,7 @@ impl Target {
         dir: &Path,
         progress: &Progress,
     ) -> Result<Shipped, Error> {
-        self.ship_shard(body, digest, metrics, dir, progress, Trust::Nothing).await
+        self.ship_shard(body, digest, metrics, dir, None, progress, Trust::Nothing).await
     }
 
     async fn ship_shard(
@@ -101,6 +146,7 @@ impl Target {
         digest: Digest,
         metrics: &Metrics,
         dir: &Path,
+        base: Option<&Base>,
         progress: &Progress,
         trust: Trust,
     ) -> Result<Shipped, Error> {
@@ -131,14 +177,64 @@ impl Target {
             Some((there, _)) if trust == Trust::Manifest => {
                 progress.add(total);
                 self.remove_temporaries(&data).await?;
-                return Ok(Shipped { bytes: 0, reused: total, verified: there.note });
+                return Ok(Shipped::found(total, &there));
+            }
+            // Its packs may be others than those that will be made now.
+            Some((there, _)) if self.0.options.layout == Layout::Packed || there.packed.is_some() => {
+                let gone = self.store().delete(&manifest).await;
+                gone.map_err(|error| self.failed("delete", &manifest, error))?;
             }
             _ => {}
         }
-        let shipped = self.ship_files(body, dir, progress, trust).await?;
-        let envelope = Envelope::new(payload, shipped.verified.clone(), metrics.clone()).map_err(bad)?;
-        self.create_envelope(&manifest, &envelope, MANIFEST_BYTES, token).await?;
-        self.remove_temporaries(&data).await?;
+        match self.0.options.layout {
+            Layout::Plain => {
+                let shipped = self.ship_files(body, dir, progress, trust).await?;
+                let envelope = Envelope::new(payload, shipped.verified.clone(), metrics.clone(), None).map_err(bad)?;
+                self.create_envelope(&manifest, &envelope, MANIFEST_BYTES, token).await?;
+                self.remove_temporaries(&data).await?;
+                Ok(shipped)
+            }
+            Layout::Packed => {
+                let packed::Placed { shipped, packed, found } =
+                    self.ship_packs(body, dir, base, progress, trust).await?;
+                let (note, metrics) = (shipped.verified.clone(), metrics.clone());
+                let envelope = Envelope::new(payload, note, metrics, Some(packed)).map_err(bad)?;
+                self.create_envelope(&manifest, &envelope, MANIFEST_BYTES, token).await?;
+                self.settle_packs(body, &manifest, total, shipped, envelope, found).await
+            }
+        }
+    }
+
+    /// What is left to do when the manifest of a packed shard is there, by whomever.
+    async fn settle_packs(
+        &self,
+        body: &Body,
+        manifest: &object_store::path::Path,
+        total: u64,
+        mut shipped: Shipped,
+        ours: Envelope,
+        found: Vec<object_store::path::Path>,
+    ) -> Result<Shipped, Error> {
+        let missing = || Error::Missing { target: self.name().clone(), object: manifest.to_string() };
+        let (there, _) = self.envelope(manifest, MANIFEST_BYTES).await?.ok_or_else(missing)?;
+        if there.packed != ours.packed {
+            // Somebody else's was first: its packs count.
+            shipped = Shipped { bytes: shipped.bytes, ..Shipped::found(total, &there) };
+        }
+        if let Some(base) = there.packed.as_ref().and_then(|packed| packed.base)
+            && !self.base_stands(body, &base).await?
+        {
+            let gone = self.store().delete(manifest).await;
+            gone.map_err(|error| self.failed("delete", manifest, error))?;
+            return Err(Error::Store {
+                target: self.name().clone(),
+                attempted: "keep",
+                object: manifest.to_string(),
+                detail: format!("step {}, which it needs, was deleted meanwhile", base.step),
+                retryable: true,
+            });
+        }
+        self.sweep(body, there.packed.as_ref(), found).await?;
         Ok(shipped)
     }
 
@@ -191,7 +287,8 @@ impl Target {
                 Method::Size => verify::sizes(&shipping, &prefix, check.into_iter().chain(missing)).await?,
             };
             if wrong.is_empty() {
-                return Ok(Shipped { bytes, reused: body.bytes() - sent.values().sum::<u64>(), verified });
+                let (reused, stored) = (body.bytes() - sent.values().sum::<u64>(), distinct);
+                return Ok(Shipped { bytes, reused, stored, base: None, verified });
             }
             (missing, check) = (wrong, Vec::new());
         }

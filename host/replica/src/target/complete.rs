@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tidegate_core::{Metrics, Rank, RunName, Step, WorldSize};
 use tokio_util::sync::CancellationToken;
 
-use super::{FoundShard, Target};
+use super::{FoundShard, Target, scan::ShippedShard};
 use crate::{
     Error,
     envelope::Envelope,
@@ -72,13 +72,15 @@ impl Target {
         rank: Rank,
         world_size: WorldSize,
     ) -> Result<(FoundShard, Metrics), Error> {
-        let (body, digest, metrics) = self.shard(run, step, rank).await?;
+        let ShippedShard { body, digest, metrics, packed } = self.shard(run, step, rank).await?;
         if body.world_size != world_size {
             let object = self.0.layout.manifest(run, step, rank).to_string();
             let detail = format!("it is of a world of {}, and others of {world_size}", body.world_size);
             return Err(Error::Manifest { object, detail });
         }
         let files = u32::try_from(body.files.len()).unwrap_or(u32::MAX);
-        Ok((FoundShard { rank, body: digest, bytes: body.bytes(), files }, metrics))
+        let base = packed.as_ref().and_then(|packed| packed.base).map(|base| base.step);
+        let packed = packed.map(|packed| packed.stored());
+        Ok((FoundShard { rank, body: digest, bytes: body.bytes(), files, packed, base }, metrics))
     }
 }

@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// Deletes a stream of objects with their sizes.
-    async fn remove_all(
+    pub(crate) async fn remove_all(
         &self,
         found: stream::BoxStream<'static, object_store::Result<(Path, u64)>>,
     ) -> Result<u64, Error> {

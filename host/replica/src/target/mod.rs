@@ -81,6 +81,10 @@ pub struct FoundShard {
     pub bytes: u64,
     /// Files.
     pub files: u32,
+    /// Bytes that it takes on the target, if it lies there in packs.
+    pub packed: Option<u64>,
+    /// The step of which it needs the shard of the same rank, if its packs are differences.
+    pub base: Option<Step>,
 }
 
 impl Target {

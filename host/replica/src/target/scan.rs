@@ -1,6 +1,6 @@
 //! What is there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, path::Path};
@@ -9,13 +9,38 @@ use tidegate_core::{Body, Digest, FileEntry, Metrics, Rank, RunName, Step, Times
 use super::{Found, Target};
 use crate::{
     Error,
-    envelope::MANIFEST_BYTES,
+    envelope::{Envelope, MANIFEST_BYTES},
     layout,
     marker::{MARKER_BYTES, Marker},
+    pack::{CHAIN_MOST, Packed},
 };
 
 /// Markers read at a time.
 const AT_ONCE: usize = 16;
+
+/// What the manifest of a shard says.
+pub(crate) struct ShippedShard {
+    pub(crate) body: Body,
+    pub(crate) digest: Digest,
+    /// What was shipped with it.
+    pub(crate) metrics: Metrics,
+    pub(crate) packed: Option<Packed>,
+}
+
+impl ShippedShard {
+    /// The objects that it consists of, with their sizes.
+    fn objects(&self, data: &Path, packs: &Path) -> Vec<(Path, u64)> {
+        match &self.packed {
+            Some(packed) => {
+                packed.packs.iter().map(|pack| (packs.clone().join(pack.digest.to_string()), pack.size)).collect()
+            }
+            None => {
+                let files = self.body.files.iter().filter(|file| file.size > 0);
+                files.map(|file: &FileEntry| (data.clone().join(file.digest.to_string()), file.size)).collect()
+            }
+        }
+    }
+}
 
 impl Target {
     /// The complete checkpoints of one run or of all, in the order of run and step. What is not complete on this target
@@ -64,7 +89,7 @@ impl Target {
                 tracing::warn!(%error, "a checkpoint on the target is left out");
                 Ok(None)
             }
-            Ok(Some(found)) => match self.lacking(&found).await? {
+            Ok(Some(found)) => match self.lacking_below(&found).await? {
                 None => Ok(Some(found)),
                 Some(lacking) => {
                     tracing::warn!(%run, %step, lacking, "a checkpoint on the target is not whole and is left out");
@@ -82,11 +107,36 @@ impl Target {
     /// What the store says. An unreachable store is an error, never a checkpoint that is not there.
     pub async fn lacks(&self, run: &RunName, step: Step) -> Result<Option<String>, Error> {
         match self.marked(run, step).await {
-            Ok(Some(found)) => self.lacking(&found).await,
+            Ok(Some(found)) => self.lacking_below(&found).await,
             Ok(None) => Ok(Some(self.0.layout.marker(run, step).to_string())),
             Err(Error::Manifest { object, detail }) => Ok(Some(format!("{object}: {detail}"))),
             Err(error) => Err(error),
         }
+    }
+
+    /// What a checkpoint that has its marker lacks, or one that it needs.
+    async fn lacking_below(&self, found: &Found) -> Result<Option<String>, Error> {
+        if let Some(lacking) = self.lacking(found).await? {
+            return Ok(Some(lacking));
+        }
+        let mut needed: BTreeSet<Step> = found.shards.iter().filter_map(|shard| shard.base).collect();
+        // The latest first: each leads to earlier ones only.
+        let mut seen = 0;
+        while let Some(step) = needed.pop_last() {
+            seen += 1;
+            let object = self.0.layout.marker(&found.run, step).to_string();
+            let below = match self.marked(&found.run, step).await {
+                Ok(Some(below)) if seen <= CHAIN_MOST * 2 => below,
+                Ok(_) => return Ok(Some(object)),
+                Err(Error::Manifest { object, detail }) => return Ok(Some(format!("{object}: {detail}"))),
+                Err(error) => return Err(error),
+            };
+            if let Some(lacking) = self.lacking(&below).await? {
+                return Ok(Some(lacking));
+            }
+            needed.extend(below.shards.iter().filter_map(|shard| shard.base));
+        }
+        Ok(None)
     }
 
     /// What a checkpoint that has its marker lacks: a manifest, or an object of the size that its manifest says. One
@@ -106,20 +156,22 @@ impl Target {
             if !sizes.contains_key(&manifest) {
                 return Ok(Some(manifest.to_string()));
             }
-            let data = self.0.layout.data(run, *step, shard.rank);
-            let there = sizes.iter().filter(|(path, _)| path.prefix_matches(&data));
-            if there.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size)) == shard.bytes {
+            let (data, packs) =
+                (self.0.layout.data(run, *step, shard.rank), self.0.layout.packs(run, *step, shard.rank));
+            let below = if shard.packed.is_some() { &packs } else { &data };
+            let there = sizes.iter().filter(|(path, _)| path.prefix_matches(below));
+            let wanted = shard.packed.unwrap_or(shard.bytes);
+            if there.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size)) == wanted {
                 continue;
             }
-            let body = match self.body(run, *step, shard.rank).await {
-                Ok((body, digest)) if digest == shard.body => body,
+            let shipped = match self.shard(run, *step, shard.rank).await {
+                Ok(shipped) if shipped.digest == shard.body => shipped,
                 Ok(_) | Err(Error::Manifest { .. } | Error::Missing { .. }) => return Ok(Some(manifest.to_string())),
                 Err(error) => return Err(error),
             };
-            let object = |file: &FileEntry| data.clone().join(file.digest.to_string());
-            let lacks = |file: &&FileEntry| file.size > 0 && sizes.get(&object(file)) != Some(&file.size);
-            if let Some(file) = body.files.iter().find(lacks) {
-                return Ok(Some(object(file).to_string()));
+            let named = shipped.objects(&data, &packs);
+            if let Some((object, _)) = named.iter().find(|(object, size)| sizes.get(object) != Some(size)) {
+                return Ok(Some(object.to_string()));
             }
         }
         Ok(None)
@@ -145,21 +197,25 @@ impl Target {
     /// # Errors
     /// [`Error::Missing`] if it was not, [`Error::Manifest`] if its manifest can't be right.
     pub async fn body(&self, run: &RunName, step: Step, rank: Rank) -> Result<(Body, Digest), Error> {
-        self.shard(run, step, rank).await.map(|(body, digest, _)| (body, digest))
+        self.shard(run, step, rank).await.map(|shard| (shard.body, shard.digest))
     }
 
-    /// The same with the metrics that were shipped with it.
-    pub(crate) async fn shard(&self, run: &RunName, step: Step, rank: Rank) -> Result<(Body, Digest, Metrics), Error> {
+    /// All that its manifest says.
+    pub(crate) async fn shard(&self, run: &RunName, step: Step, rank: Rank) -> Result<ShippedShard, Error> {
         let object = self.0.layout.manifest(run, step, rank);
         let Some((envelope, _)) = self.envelope(&object, MANIFEST_BYTES).await? else {
             return Err(Error::Missing { target: self.name().clone(), object: object.to_string() });
         };
+        let Envelope { digest, metrics, packed, payload, .. } = envelope;
         let bad = |detail| Error::Manifest { object: format!("{} of {}", object, self.name()), detail };
-        let body = Body::decode(&envelope.payload.0).map_err(|error| bad(error.to_string()))?;
+        let body = Body::decode(&payload.0).map_err(|error| bad(error.to_string()))?;
         if (&body.run, body.step, body.rank) != (run, step, rank) {
             return Err(bad(format!("it is of rank {} at step {} of {}", body.rank, body.step, body.run)));
         }
-        Ok((body, envelope.digest, envelope.metrics))
+        if packed.as_ref().and_then(|packed| packed.base).is_some_and(|base| base.step >= step) {
+            return Err(bad("it needs a later step".into()));
+        }
+        Ok(ShippedShard { body, digest, metrics, packed })
     }
 
     /// The names of the directories right below a prefix.

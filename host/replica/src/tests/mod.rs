@@ -2,6 +2,7 @@
 
 mod credulous;
 mod hostile;
+mod packed;
 mod restoring;
 mod ship;
 mod target;
@@ -32,6 +33,10 @@ pub(crate) fn bytes(seed: u64, len: usize) -> Vec<u8> {
 
 impl Shard {
     pub(crate) fn of_rank(rank: u64, world: u64, files: &[(&str, Vec<u8>)]) -> Self {
+        Self::at(place().1, rank, world, files)
+    }
+
+    pub(crate) fn at(step: Step, rank: u64, world: u64, files: &[(&str, Vec<u8>)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let entry = |(path, bytes): &(&str, Vec<u8>)| {
             let place = dir.path().join(path);
@@ -44,7 +49,7 @@ impl Shard {
         };
         let mut files: Vec<_> = files.iter().map(entry).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let (run, step) = place();
+        let run = place().0;
         let (rank, world_size) = (rank.try_into().unwrap(), world.try_into().unwrap());
         let body = Body { version: Body::VERSION, run, step, rank, world_size, files };
         let digest = Digest::of(&body.encode().unwrap());
