@@ -1,7 +1,7 @@
 //! A checkpoint as the index keeps it. Every change carries the journal place that made it, so that the record can be
 //! read *as of* an earlier place: that is the snapshot which a bot sees while it handles an event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,9 @@ pub struct Copy {
     /// Whether it went because it was found damaged or missing, and not because somebody let it go.
     #[serde(default)]
     pub damaged: bool,
+    /// The step of which this copy can't be read without the same rank's, on the same tier: it is kept as differences from it.
+    #[serde(default)]
+    pub base: Option<Step>,
 }
 
 impl Copy {
@@ -96,8 +99,13 @@ impl Shard {
             {
                 self.copies.remove(oldest);
             }
-            self.copies.push(Copy { tier, since: at, verified, gone: None, damaged: false });
+            self.copies.push(Copy { tier, since: at, verified, gone: None, damaged: false, base: None });
         }
+    }
+
+    /// Notes what the live copy on a tier is kept as differences from.
+    pub fn note_base(&mut self, tier: Tier, base: Option<Step>) {
+        self.copies.iter_mut().filter(|copy| copy.tier == tier && copy.live()).for_each(|copy| copy.base = base);
     }
 
     /// Whether some copy is believed to be whole: one on NVMe that was not found damaged, or a verified one in object
@@ -139,6 +147,20 @@ pub struct Pin {
     pub until: Option<Seq>,
 }
 
+/// That another checkpoint's copy in object storage can't be read without this one's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The step whose copy is kept as differences from this one.
+    pub by: Step,
+    /// Since when.
+    pub since: Seq,
+    /// Until when, if that copy went.
+    pub until: Option<Seq>,
+}
+
+/// Needs that have ended and are remembered.
+const NEEDS: usize = 16;
+
 /// All that is known of one (run, step).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -164,13 +186,16 @@ pub struct Checkpoint {
     /// took the place of such a one; else 0.
     #[serde(default)]
     pub gone_before: Seq,
+    /// Later checkpoints whose copies in object storage need this one's, also past ones.
+    #[serde(default)]
+    pub needed: Vec<Need>,
 }
 
 impl Checkpoint {
     /// One that has no shard yet.
     pub fn new(run: RunName, step: Step, world_size: WorldSize, created: Timestamp) -> Self {
-        let (metrics, complete, copies_met, pins, shards, gone_before) = Default::default();
-        Self { run, step, world_size, created, metrics, complete, copies_met, pins, shards, gone_before }
+        let (metrics, complete, copies_met, pins, shards, gone_before, needed) = Default::default();
+        Self { run, step, world_size, created, metrics, complete, copies_met, pins, shards, gone_before, needed }
     }
 
     /// Bytes of the shards known here.
@@ -230,8 +255,16 @@ impl Checkpoint {
         let of_copies = copies.flat_map(|copy| [Some(copy.since), copy.verified, copy.gone]);
         let of_pins = self.pins.iter().flat_map(|pin| [Some(pin.since), pin.until]);
         let of_shards = self.shards.values().map(|shard| Some(shard.committed));
+        let of_needs = self.needed.iter().flat_map(|need| [Some(need.since), need.until]);
         let own = [self.complete, self.copies_met, Some(self.gone_before)];
-        own.into_iter().chain(of_copies).chain(of_pins).chain(of_shards).flatten().max().unwrap_or_default()
+        own.into_iter()
+            .chain(of_needs)
+            .chain(of_copies)
+            .chain(of_pins)
+            .chain(of_shards)
+            .flatten()
+            .max()
+            .unwrap_or_default()
     }
 
     /// The last place of the journal at which bytes of it went.
@@ -271,6 +304,33 @@ impl Checkpoint {
         self.pins.iter().any(|pin| pin.until.is_none())
     }
 
+    /// The steps that its copy in object storage needs.
+    pub fn bases(&self) -> BTreeSet<Step> {
+        self.shards.values().filter_map(|shard| shard.copy(Tier::Object)?.base).collect()
+    }
+
+    /// The first step whose copy in object storage needs this one's.
+    pub fn needed_by(&self) -> Option<Step> {
+        self.needed.iter().filter(|need| need.until.is_none()).map(|need| need.by).min()
+    }
+
+    /// Notes whether a later checkpoint's copy in object storage needs this one's. True if that is news.
+    pub fn note_need(&mut self, by: Step, needs: bool, at: Seq) -> bool {
+        let open = self.needed.iter_mut().find(|need| need.by == by && need.until.is_none());
+        match (open, needs) {
+            (Some(_), true) | (None, false) => return false,
+            (Some(need), false) => need.until = Some(at),
+            (None, true) => self.needed.push(Need { by, since: at, until: None }),
+        }
+        let ended = |need: &Need| need.until.is_some();
+        while self.needed.iter().filter(|need| ended(need)).count() > NEEDS
+            && let Some(oldest) = self.needed.iter().position(ended)
+        {
+            self.needed.remove(oldest);
+        }
+        true
+    }
+
     /// What it was when the journal had reached `seq`; none if it was not known or nothing of it was left.
     pub fn as_of(&self, seq: Seq) -> Option<Self> {
         let mut then = self.clone();
@@ -279,6 +339,8 @@ impl Checkpoint {
         past(&mut then.copies_met);
         then.pins.retain(|pin| pin.since <= seq);
         then.pins.iter_mut().for_each(|pin| past(&mut pin.until));
+        then.needed.retain(|need| need.since <= seq);
+        then.needed.iter_mut().for_each(|need| past(&mut need.until));
         then.shards.retain(|_, shard| shard.committed <= seq);
         for shard in then.shards.values_mut() {
             shard.copies.retain(|copy| copy.since <= seq);
@@ -310,7 +372,8 @@ mod tests {
     /// What may happen to a checkpoint, in the form of a number.
     fn change(checkpoint: &mut Checkpoint, op: u8, at: Seq) {
         let rank = Rank::try_from(u64::from(op & 1)).unwrap();
-        match (op >> 1) % 5 {
+        match (op >> 1) % 6 {
+            5 => drop(checkpoint.note_need(Step::try_from(9).unwrap(), op & 1 == 0, at)),
             0 => {
                 let fresh = Shard { rank, bytes: 1, files: 1, committed: at, body: None, copies: vec![] };
                 checkpoint.shards.entry(rank).or_insert(fresh).add_copy(Tier::Nvme, at, false);
@@ -319,7 +382,7 @@ mod tests {
                 }
             }
             1 | 2 => {
-                let tier = if (op >> 1) % 5 == 1 { Tier::Nvme } else { Tier::Object };
+                let tier = if (op >> 1) % 6 == 1 { Tier::Nvme } else { Tier::Object };
                 if let Some(shard) = checkpoint.shards.get_mut(&rank) {
                     shard.add_copy(tier, at, true);
                 }
@@ -338,7 +401,7 @@ mod tests {
 
     fn seen(checkpoint: &Checkpoint) -> impl PartialEq + std::fmt::Debug {
         let tiers: Vec<_> = Tier::ALL.iter().map(|t| (checkpoint.present(*t), checkpoint.verified(*t))).collect();
-        (tiers, checkpoint.pinned(), checkpoint.complete, checkpoint.bytes())
+        (tiers, checkpoint.pinned(), checkpoint.needed_by(), checkpoint.complete, checkpoint.bytes())
     }
 
     proptest! {

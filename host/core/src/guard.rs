@@ -72,6 +72,12 @@ pub fn admit_prune(checkpoint: &Checkpoint, tier: Tier, around: &Surroundings) -
     if around.being_read {
         return Err(Refusal::new(Why::Unavailable, format!("{name} is being read or restored")));
     }
+    if tier == Tier::Object
+        && let Some(by) = checkpoint.needed_by()
+    {
+        let message = format!("{name}: step {by} is kept there as differences from it and would be lost with it");
+        return Err(Refusal::new(Why::WouldLoseData, message));
+    }
     // What is left of a checkpoint that can't be restored protects nothing. In object storage only where a copy was found
     // damaged, which is known by its bytes.
     let damaged_there =
@@ -128,6 +134,18 @@ mod tests {
         assert!(admit_prune(&both, Tier::Nvme, &around(10)).is_ok());
         let unverified = checkpoint(Some(true), Some(false), 2);
         assert!(admit_prune(&unverified, Tier::Nvme, &around(10)).is_err());
+    }
+
+    #[test]
+    fn the_base_of_a_copy_that_is_kept_stays_in_object_storage() {
+        let mut base = checkpoint(Some(true), Some(true), 2);
+        base.note_need(11_u64.try_into().unwrap(), true, 5);
+        let refused = admit_prune(&base, Tier::Object, &around(20)).unwrap_err();
+        assert_eq!(refused.why, Why::WouldLoseData);
+        assert!(refused.message.contains("step 11"), "{}", refused.message);
+        assert!(admit_prune(&base, Tier::Nvme, &around(20)).is_ok(), "what is here is nobody's base");
+        base.note_need(11_u64.try_into().unwrap(), false, 6);
+        assert!(admit_prune(&base, Tier::Object, &around(20)).is_ok());
     }
 
     #[test]

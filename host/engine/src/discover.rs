@@ -1,7 +1,7 @@
 //! What object storage knows and this host does not: after the NVMe tier was lost, the bucket alone is enough.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use tidegate_core::{Checkpoint, Code, EventKind, Rank, RunName, Seq, Shard, Step
 use tidegate_replica::{Found, FoundShard, Target};
 use tidegate_store::{Space, Tx};
 
-use crate::{Error, Host, Result, catalog::unknown_checkpoint, error::blocking};
+use crate::{Error, Host, Result, catalog::unknown_checkpoint, error::blocking, needs};
 
 /// A run that was not found is not looked for again within this time: 512 ranks that all ask at once make one listing.
 /// So with a store that did not answer: they do not wait for it one after the other.
@@ -251,11 +251,13 @@ fn adopt(tx: &mut Tx<'_>, found: &Found, target: &Target) -> Result<()> {
         // Its digests were not made before its last copy here went.
         shard_here.body.get_or_insert(shard.body);
         shard_here.add_copy(Tier::Object, at, true);
+        shard_here.note_base(Tier::Object, shard.base);
     }
     checkpoint.complete = checkpoint.complete.or(checkpoint.has_all_ranks().then_some(at));
     // It was replicated once; that this tier lost its copy does not make it unreplicated.
     checkpoint.copies_met = checkpoint.complete;
-    Ok(tx.put_checkpoint(&checkpoint)?)
+    tx.put_checkpoint(&checkpoint)?;
+    Ok(needs::note(tx, &checkpoint, &BTreeSet::new(), at)?)
 }
 
 /// Whether a checkpoint that is known, as after its index was made anew from the tier, is the one that was found, and was

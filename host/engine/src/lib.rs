@@ -25,6 +25,7 @@ mod health;
 mod host;
 mod jobs;
 mod maintain;
+mod needs;
 mod newest;
 mod readers;
 mod recorded;

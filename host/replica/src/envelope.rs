@@ -66,7 +66,10 @@ impl Envelope {
             cbor::decode(bytes, largest(payload_bytes)).map_err(|error| format!("no envelope: {error}"))?;
         let version = if envelope.packed.is_some() { PACKED } else { PLAIN };
         if envelope.version != version {
-            return Err(format!("version {}, and this host reads versions up to {PACKED}: upgrade it", envelope.version));
+            return Err(format!(
+                "version {}, and this host reads versions up to {PACKED}: upgrade it",
+                envelope.version
+            ));
         }
         envelope.packed.as_ref().map_or(Ok(()), Packed::check)?;
         if envelope.note.len() > NOTE_BYTES || envelope.note.chars().any(char::is_control) {
@@ -76,7 +79,8 @@ impl Envelope {
             return Err(format!("{} bytes of payload", envelope.payload.0.len()));
         }
         let Self { note, metrics, digest, packed, .. } = &envelope;
-        if Digest::of(&envelope.payload.0) != *digest || seal(note, metrics, *digest, packed.as_ref())? != envelope.seal {
+        if Digest::of(&envelope.payload.0) != *digest || seal(note, metrics, *digest, packed.as_ref())? != envelope.seal
+        {
             return Err("it does not have its digest".into());
         }
         Ok(envelope)
@@ -158,11 +162,8 @@ mod tests {
         let good = made(packed(2));
         assert_eq!(Envelope::decode(&good.encode().unwrap(), 100), Ok(good.clone()));
         assert_eq!(good.version, PACKED);
-        let lies: [fn(&mut Envelope); 3] = [
-            |it| it.packed = Some(packed(3)),
-            |it| it.packed = None,
-            |it| it.version = PLAIN,
-        ];
+        let lies: [fn(&mut Envelope); 3] =
+            [|it| it.packed = Some(packed(3)), |it| it.packed = None, |it| it.version = PLAIN];
         for (nth, lie) in lies.iter().enumerate() {
             let mut bad = good.clone();
             lie(&mut bad);

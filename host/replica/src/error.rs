@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use tidegate_core::TargetName;
+use tidegate_core::{Step, TargetName};
 
 use crate::Damage;
 
@@ -48,6 +48,16 @@ pub enum Error {
         target: TargetName,
         /// The manifest or marker.
         object: String,
+    },
+    /// Another checkpoint can't be read without it.
+    #[error("object target {target}: step {step} can't go: step {by} is kept as differences from it and would be lost")]
+    Needed {
+        /// The target.
+        target: TargetName,
+        /// What was to be deleted.
+        step: Step,
+        /// What needs it.
+        by: Step,
     },
     /// A manifest or marker that can't be right.
     #[error("{object} can't be used: {detail}")]
@@ -131,6 +141,7 @@ impl Error {
             Self::Config { .. }
             | Self::Missing { .. }
             | Self::Conflict { .. }
+            | Self::Needed { .. }
             | Self::Manifest { .. }
             | Self::LocalDamage { .. }
             | Self::Exists(_)

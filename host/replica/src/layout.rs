@@ -5,6 +5,8 @@
 //! v1/runs/<run>/<step, 16 digits>/rank-<rank, 5 digits>.cbor          the manifest of one shard
 //! v1/runs/<run>/<step, 16 digits>/<rank, 5 digits>/data/<file digest> the bytes of one file, in the plain layout
 //! v1/runs/<run>/<step, 16 digits>/<rank, 5 digits>/packs/<digest>     many encoded blocks, in the packed layout
+//! v1/runs/<run>/<step, 16 digits>/needed-by/<later step>-<rank>       a later shard is kept as differences from this one
+//! v1/runs/<run>/<step, 16 digits>/deleting                            the checkpoint is about to be deleted
 //! v1/probe/<random>                                                   short-lived, made while the target is probed
 //! ```
 //!
@@ -71,6 +73,18 @@ impl Layout {
         self.rank(run, step, rank).join("packs")
     }
 
+    pub(crate) fn references(&self, run: &RunName, base: Step) -> Path {
+        self.step(run, base).join("needed-by")
+    }
+
+    pub(crate) fn reference(&self, run: &RunName, base: Step, step: Step, rank: Rank) -> Path {
+        self.references(run, base).join(format!("{step:016}-{rank:05}"))
+    }
+
+    pub(crate) fn tombstone(&self, run: &RunName, step: Step) -> Path {
+        self.step(run, step).join("deleting")
+    }
+
     pub(crate) fn probe(&self, name: &str) -> Path {
         self.base.clone().join("probe").join(name)
     }
@@ -85,6 +99,12 @@ pub(crate) fn step_of(name: &str) -> Option<Step> {
 /// The rank that a manifest's name stands for.
 pub(crate) fn manifest_rank(name: &str) -> Option<Rank> {
     digits(name.strip_prefix("rank-")?.strip_suffix(".cbor")?, 5)?.parse().ok()
+}
+
+/// The step and rank that a reference's name stands for.
+pub(crate) fn referring(name: &str) -> Option<(Step, Rank)> {
+    let (step, rank) = name.split_once('-')?;
+    Some((step_of(step)?, digits(rank, 5)?.parse().ok()?))
 }
 
 /// The digest that a data object's name stands for.
@@ -109,6 +129,9 @@ mod tests {
         assert_eq!(name(layout.manifest(&run, step, rank)), "a/b/v1/runs/gpt/0000000000000012/rank-00003.cbor");
         assert_eq!(name(layout.data(&run, step, rank)), "a/b/v1/runs/gpt/0000000000000012/00003/data");
         assert_eq!(name(layout.packs(&run, step, rank)), "a/b/v1/runs/gpt/0000000000000012/00003/packs");
+        let reference = layout.reference(&run, step, 13.try_into().unwrap(), rank);
+        assert_eq!(reference.to_string(), "a/b/v1/runs/gpt/0000000000000012/needed-by/0000000000000013-00003");
+        assert_eq!(referring(reference.filename().unwrap()), Some((13.try_into().unwrap(), rank)));
         assert_eq!(step_of("0000000000000012"), Some(step));
         assert_eq!(manifest_rank("rank-00003.cbor"), Some(rank));
     }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, anyhow};
 use tidegate_core::{Clock, SystemClock};
 use tidegate_engine::{Host, Options};
-use tidegate_replica::{Target, Verify};
+use tidegate_replica::{Layout, Target, Verify};
 use tidegate_sandbox::{CacheOptions, Compiler, Sandbox};
 use tidegate_store::Store;
 
@@ -73,6 +73,14 @@ fn target(section: &ObjectSection) -> Result<Target> {
     if let Some(verify) = &section.verify {
         options.verify = verify.parse::<Verify>().map_err(|error| anyhow!("object.verify: {error}"))?;
     }
+    if let Some(layout) = &section.layout {
+        options.layout = layout.parse::<Layout>().map_err(|error| anyhow!("object.layout: {error}"))?;
+    }
+    options.chain = section.chain.unwrap_or(options.chain);
+    if options.chain > 64 {
+        return Err(anyhow!("object.chain: {} is more than 64", options.chain));
+    }
+    options.encoders = section.encoders.unwrap_or(options.encoders);
     options.store = section.options.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect();
     Ok(Target::open(section.name.clone(), &section.url, options)?)
 }

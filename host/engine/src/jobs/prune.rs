@@ -1,7 +1,7 @@
 use tidegate_core::{Checkpoint, EffectId, EventKind, Job, Outcome, Refusal, Tier, Why, guard};
 use tidegate_store::Tx;
 
-use crate::{Error, Host, Result, error::blocking, newest::Newest};
+use crate::{Error, Host, Result, error::blocking, needs, newest::Newest};
 
 /// What the guard's word means for a job that was admitted before.
 fn outcome_of(refusal: &Refusal) -> Outcome {
@@ -113,6 +113,26 @@ pub(super) async fn from_nvme(host: &Host, job: &Job) -> Outcome {
 /// Deletes from object storage: first the index, synced, so that nobody starts to read it; then marker, manifests and
 /// data. A host that dies in between deletes the rest when the job runs again.
 pub(super) async fn from_object(host: &Host, job: &Job) -> Outcome {
+    let (run, step) = (&job.effect.run, job.effect.step);
+    // Other hosts may have shipped what this one knows nothing of.
+    match host.0.target.condemn(run, step).await {
+        Ok(None) => {}
+        Ok(Some(by)) => {
+            return Outcome::Failed(format!("step {by} is kept on {} as differences from it", host.0.target));
+        }
+        Err(error) => return Outcome::Retry(error.to_string()),
+    }
+    let outcome = delete_condemned(host, job).await;
+    // Whatever was refused stays, and may be a base again. What is to be tried again stays condemned.
+    if matches!(outcome, Outcome::Failed(_))
+        && let Err(error) = host.0.target.spare(run, step).await
+    {
+        tracing::warn!(%error, %run, %step, "a checkpoint that stays can't be a base until this is cleared");
+    }
+    outcome
+}
+
+async fn delete_condemned(host: &Host, job: &Job) -> Outcome {
     let (asked, effect, id) = (host.clone(), job.effect.clone(), job.id.clone());
     let forget = move |tx: &mut Tx<'_>| {
         let found = tx.checkpoint(&effect.run, effect.step)?;
@@ -120,11 +140,13 @@ pub(super) async fn from_object(host: &Host, job: &Job) -> Outcome {
         if let Some(mut checkpoint) = found {
             let at = tx.next_seq();
             let bytes = checkpoint.bytes();
+            let needed = checkpoint.bases();
             checkpoint.shards.values_mut().for_each(|shard| shard.drop_copy(Tier::Object, at));
             checkpoint.give_up();
             let (run, step, reason) = (effect.run, effect.step, effect.reason);
             tx.append(EventKind::CheckpointPruned { run, step, tier: Tier::Object, bytes, reason })?;
             tx.put_checkpoint(&checkpoint)?;
+            needs::note(tx, &checkpoint, &needed, at)?;
         }
         Ok::<_, Stop>(because)
     };

@@ -1,8 +1,13 @@
-use tidegate_core::{Checkpoint, EffectKind, EventKind, Job, Outcome, Rank, Tier};
-use tidegate_replica::Progress;
+use std::collections::BTreeMap;
+
+use tidegate_core::{Checkpoint, EffectKind, EventKind, Job, Outcome, Rank, Step, Tier};
+use tidegate_replica::{Base, Progress};
 use tidegate_store::Tx;
 
-use crate::{Error, Host, Result, error::blocking, track::Track};
+use crate::{Error, Host, Result, error::blocking, needs, track::Track};
+
+/// Earlier checkpoints that are looked at for a base.
+const BASES: usize = 256;
 
 /// Copies a checkpoint's shards to the target and notes them as verified there.
 pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
@@ -22,13 +27,21 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
         _ => None,
     };
     let (mut sent, mut kept, mut verified) = (0, 0, String::from("already there"));
+    let base = match base_of(host, &checkpoint).await {
+        Ok(base) => base,
+        Err(error) => return Outcome::Retry(error.to_string()),
+    };
+    // Nobody deletes it until the copy that needs it is written down.
+    let _base_read = base.map(|base| host.0.readers.hold(run, base));
+    let mut bases = BTreeMap::new();
     for (rank, shard) in &checkpoint.shards {
         if shard.verified(Tier::Object) {
             progress.end_step(shard.bytes);
             continue;
         }
-        match ship(host, &checkpoint, *rank, progress.begin_step(rate)).await {
+        match ship(host, &checkpoint, *rank, base, progress.begin_step(rate)).await {
             Ok(shipped) => {
+                bases.insert(*rank, shipped.base);
                 progress.end_step(shard.bytes);
                 sent += shipped.bytes;
                 kept += shipped.reused;
@@ -44,7 +57,7 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
         Err(error) => return retry_or_fail(&error),
     }
     let outcome = Outcome::Done { bytes: sent, detail: format!("{sent} bytes sent, {kept} were there; {verified}") };
-    match note(host, checkpoint, sent, verified).await {
+    match note(host, checkpoint, sent, verified, bases).await {
         Ok(()) => outcome,
         Err(error) => Outcome::Retry(error.to_string()),
     }
@@ -84,10 +97,32 @@ async fn sealed(host: &Host, job: &Job) -> Result<Option<Checkpoint>> {
     .await
 }
 
+/// The newest earlier checkpoint of the same run that is whole here and on the target: copies may be kept as differences
+/// from it.
+async fn base_of(host: &Host, checkpoint: &Checkpoint) -> Result<Option<Step>> {
+    if !host.0.target.makes_differences() {
+        return Ok(None);
+    }
+    let (store, run, step, world) =
+        (host.0.store.clone(), checkpoint.run.clone(), checkpoint.step, checkpoint.world_size);
+    blocking(move || {
+        let (mut base, mut looked) = (None, 0);
+        store.index().view().checkpoints(&run, Some(step), |earlier| {
+            looked += 1;
+            let whole = earlier.verified(Tier::Nvme) && earlier.verified(Tier::Object);
+            base = (whole && earlier.world_size == world).then_some(earlier.step);
+            base.is_none() && looked < BASES
+        })?;
+        Ok::<_, Error>(base)
+    })
+    .await
+}
+
 async fn ship(
     host: &Host,
     checkpoint: &Checkpoint,
     rank: Rank,
+    base: Option<Step>,
     progress: Progress,
 ) -> Result<tidegate_replica::Shipped, Outcome> {
     let (store, run, step) = (host.0.store.clone(), checkpoint.run.clone(), checkpoint.step);
@@ -100,11 +135,12 @@ async fn ship(
         return Err(Outcome::Retry(format!("rank {rank} has no digests yet")));
     };
     let (target, metrics) = (&host.0.target, &checkpoint.metrics);
+    let base = base.map(|base| Base::new(base, host.0.store.shard_files(&checkpoint.run, base, rank)));
     // A copy that is there and not verified was found damaged.
     let damaged = checkpoint.shards.get(&rank).is_some_and(|shard| shard.copy(Tier::Object).is_some());
     let shipped = match damaged {
         true => target.mend(&body, digest, metrics, &dir, &progress).await,
-        false => target.ship(&body, digest, metrics, &dir, &progress).await,
+        false => target.ship_against(base.as_ref(), &body, digest, metrics, &dir, &progress).await,
     };
     match shipped {
         Ok(shipped) => Ok(shipped),
@@ -125,7 +161,13 @@ fn retry_or_fail(error: &tidegate_replica::Error) -> Outcome {
 }
 
 /// Notes the copies as verified: the record and the fact in one change.
-async fn note(host: &Host, shipped: Checkpoint, bytes: u64, verified: String) -> Result<()> {
+async fn note(
+    host: &Host,
+    shipped: Checkpoint,
+    bytes: u64,
+    verified: String,
+    bases: BTreeMap<Rank, Option<Step>>,
+) -> Result<()> {
     let (target, wanted) = (host.0.target.name().clone(), host.0.options.wanted_copies);
     let note = move |tx: &mut Tx<'_>| {
         let Some(mut checkpoint) = tx.checkpoint(&shipped.run, shipped.step)? else { return Ok(()) };
@@ -133,15 +175,20 @@ async fn note(host: &Host, shipped: Checkpoint, bytes: u64, verified: String) ->
             return Ok(());
         }
         let (run, step) = (shipped.run.clone(), shipped.step);
+        let before = checkpoint.bases();
         let at = tx.append(EventKind::CheckpointReplicated { run, step, target, bytes, verified })?;
         for (rank, sent) in &shipped.shards {
             // Only the very bytes that were shipped.
             if let Some(shard) = checkpoint.shards.get_mut(rank).filter(|shard| shard.body == sent.body) {
                 shard.add_copy(Tier::Object, at, true);
+                if let Some(base) = bases.get(rank) {
+                    shard.note_base(Tier::Object, *base);
+                }
             }
         }
         checkpoint.note_copies(wanted, at);
         tx.put_checkpoint(&checkpoint)?;
+        needs::note(tx, &checkpoint, &before, at)?;
         Ok::<_, Error>(())
     };
     host.0.store.index().write_async(note).await

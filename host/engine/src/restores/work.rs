@@ -1,11 +1,18 @@
-use std::{io, path::Path};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
-use tidegate_core::{Body, Checkpoint, Code, Digest, EventKind, Rank, Shard, Tier};
+use tidegate_core::{Body, Checkpoint, Code, Digest, EventKind, Rank, Shard, Step, Tier};
 use tidegate_replica::{Damage, RestoreOptions, Source};
 use tidegate_store::{Error as StoreError, Tx, Writer};
 
 use super::{book::Entry, partial::Partial};
 use crate::{Error, Host, Result, error::blocking};
+
+/// Earlier checkpoints of this host that are looked at for bases.
+const LOCAL: usize = 256;
 
 /// Restores the shards into `partial`, and renames it to its final place once all are whole and durable. Whatever
 /// goes wrong, nothing is left. Until then only the host can read it, and afterwards only its `owner`.
@@ -42,7 +49,9 @@ async fn restore_shard(host: &Host, checkpoint: &Checkpoint, shard: &Shard, into
     }
     let to = into.join(format!("rank-{:05}", rank.get()));
     let progress = entry.track.begin_step(None);
-    let restored = tidegate_replica::restore(&body, &sources, &to, RestoreOptions::default(), &progress).await;
+    let local = local_bases(host, checkpoint, rank).await?;
+    let options = RestoreOptions { local, ..RestoreOptions::default() };
+    let restored = tidegate_replica::restore(&body, &sources, &to, options, &progress).await;
     let restored = match restored {
         Ok(restored) => restored,
         Err(error) => {
@@ -56,6 +65,26 @@ async fn restore_shard(host: &Host, checkpoint: &Checkpoint, shard: &Shard, into
     entry.track.end_step(body.bytes());
     entry.came_from(restored.nvme, restored.object);
     note_damage(host, checkpoint, rank, &restored.damaged).await
+}
+
+/// The directories of earlier steps on this host: a copy that is kept as differences from one need not fetch that as well.
+async fn local_bases(host: &Host, checkpoint: &Checkpoint, rank: Rank) -> Result<BTreeMap<Step, PathBuf>> {
+    let (store, run, step) = (host.0.store.clone(), checkpoint.run.clone(), checkpoint.step);
+    if checkpoint.bases().is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    blocking(move || {
+        let (mut local, mut looked) = (BTreeMap::new(), 0);
+        store.index().view().checkpoints(&run, Some(step), |earlier| {
+            looked += 1;
+            if earlier.shards.get(&rank).is_some_and(|shard| shard.verified(Tier::Nvme)) {
+                local.insert(earlier.step, store.shard_files(&run, earlier.step, rank));
+            }
+            looked < LOCAL
+        })?;
+        Ok::<_, Error>(local)
+    })
+    .await
 }
 
 /// The manifest body whose digest the index knows, from the nearest tier that has it, and whether NVMe can be read.

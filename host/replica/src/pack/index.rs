@@ -135,7 +135,10 @@ impl Index {
         }
         let index: Self = cbor::decode(index, INDEX_BYTES).map_err(|error| format!("the pack's index: {error}"))?;
         if index.version != VERSION {
-            return Err(format!("a pack of version {}, and this host reads version {VERSION}: upgrade it", index.version));
+            return Err(format!(
+                "a pack of version {}, and this host reads version {VERSION}: upgrade it",
+                index.version
+            ));
         }
         let frames = HEAD.len() as u64..size.saturating_sub(end.len() as u64);
         if index.units.iter().any(|unit| !unit.sane(&frames, index.files.len())) {

@@ -59,7 +59,8 @@ impl<'a> Place<'a> {
     /// Each: the kind, the bytes of the block, the file, the bytes of it.
     pub(crate) fn references(&self) -> impl Iterator<Item = (Kind, Range<u32>, &'a RelPath, Range<u64>)> + use<'a> {
         let files = self.files;
-        let named = move |it: &'a super::Reference| Some((it.kind, it.of.clone(), files.get(it.file as usize)?, it.range()));
+        let named =
+            move |it: &'a super::Reference| Some((it.kind, it.of.clone(), files.get(it.file as usize)?, it.range()));
         self.references.iter().filter_map(named)
     }
 }
@@ -133,9 +134,7 @@ impl Packs {
             Err(detail) => Err(detail.clone()),
             Ok(bytes) => match cut(bytes) {
                 None => Err("its frame lies outside its window".into()),
-                Some(frame) => {
-                    Ok(Place { frame, references: &unit.references, files: &opened.files })
-                }
+                Some(frame) => Ok(Place { frame, references: &unit.references, files: &opened.files }),
             },
         })
     }

@@ -72,7 +72,8 @@ pub(crate) struct Like {
 impl Likeness {
     /// Compares a shard with its base, if it has one, and with itself. It blocks.
     pub(crate) fn find(root: &OwnedFd, body: &Body, shape: &Shape, base: Option<(&Body, &Shape)>) -> Self {
-        let mut files: Vec<Vec<Like>> = shape.files.iter().map(|regions| vec![Like::default(); regions.len()]).collect();
+        let mut files: Vec<Vec<Like>> =
+            shape.files.iter().map(|regions| vec![Like::default(); regions.len()]).collect();
         if let Some((base_body, base_shape)) = base {
             for ((entry, regions), likes) in body.files.iter().zip(&shape.files).zip(&mut files) {
                 let there = base_body.files.binary_search_by(|other| other.path.cmp(&entry.path)).ok();

@@ -5,10 +5,7 @@ use std::{collections::HashMap, ops::Range};
 use bytes::Bytes;
 use tidegate_core::{Digest, RelPath};
 
-use super::{
-    Entry, Index, Kind, Reference, Unit,
-    index::HEAD,
-};
+use super::{Entry, Index, Kind, Reference, Unit, index::HEAD};
 
 /// An encoded block on its way into a pack.
 #[derive(Debug)]

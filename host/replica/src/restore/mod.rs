@@ -51,7 +51,11 @@ pub struct RestoreOptions {
 
 impl Default for RestoreOptions {
     fn default() -> Self {
-        Self { concurrency: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN), part_bytes: 8 << 20, local: BTreeMap::new() }
+        Self {
+            concurrency: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
+            part_bytes: 8 << 20,
+            local: BTreeMap::new(),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct OnTarget {
 enum Way {
     /// Each file is an object below this prefix.
     Plain(Path),
-    Packed(PackedOrigin),
+    Packed(Box<PackedOrigin>),
 }
 
 impl Origin {
@@ -74,12 +74,7 @@ impl Origin {
         Self::on_target(target, body, Some(packed), local)
     }
 
-    fn on_target(
-        target: &Target,
-        body: Body,
-        packed: Option<Option<Packed>>,
-        local: &BTreeMap<Step, PathBuf>,
-    ) -> Self {
+    fn on_target(target: &Target, body: Body, packed: Option<Option<Packed>>, local: &BTreeMap<Step, PathBuf>) -> Self {
         let (target, local, way) = (target.clone(), local.clone(), OnceCell::new());
         Self::Target(Box::new(OnTarget { target, body, packed, local, way }))
     }
@@ -139,7 +134,8 @@ impl OnTarget {
         Ok(match packed {
             None => Way::Plain(self.target.0.layout.data(run, *step, *rank)),
             Some(packed) => {
-                Way::Packed(PackedOrigin::open(&self.target, self.body.clone(), &packed, &self.local).await?)
+                let opened = PackedOrigin::open(&self.target, self.body.clone(), &packed, &self.local).await?;
+                Way::Packed(Box::new(opened))
             }
         })
     }

@@ -93,7 +93,13 @@ impl PackedOrigin {
     }
 
     /// Fills a buffer with a span of a file. The bytes are not checked yet.
-    pub(super) async fn read(&self, file: &FileEntry, span: Span, mut into: Buffer, fresh: bool) -> Result<Read, Error> {
+    pub(super) async fn read(
+        &self,
+        file: &FileEntry,
+        span: Span,
+        mut into: Buffer,
+        fresh: bool,
+    ) -> Result<Read, Error> {
         let mut gathered = Vec::with_capacity(span.blocks);
         let mut absent = None;
         for digest in span.of(&file.blocks) {
@@ -152,7 +158,13 @@ impl PackedOrigin {
     }
 
     /// Bytes of a file of this very shard, checked.
-    fn range<'a>(&'a self, path: &'a RelPath, range: &'a Range<u64>, fresh: bool, deep: u32) -> BoxFuture<'a, Got<Bytes>> {
+    fn range<'a>(
+        &'a self,
+        path: &'a RelPath,
+        range: &'a Range<u64>,
+        fresh: bool,
+        deep: u32,
+    ) -> BoxFuture<'a, Got<Bytes>> {
         async move {
             let Some(deep) = deep.checked_sub(1) else { return Ok(Err("its references never end".into())) };
             let mut all = Pieces::of(&self.body, path, range);
@@ -218,7 +230,9 @@ impl Below {
         }
         match unasked {
             Some(error) => Err(error),
-            None => Ok(Err(format!("block {block} of {} at step {}, which it needs: {detail}", entry.path, self.body.step))),
+            None => {
+                Ok(Err(format!("block {block} of {} at step {}, which it needs: {detail}", entry.path, self.body.step)))
+            }
         }
     }
 }
@@ -286,7 +300,8 @@ impl Gathered {
     fn decode(&self, decoder: &mut Decoder, block: &mut [u8]) -> Result<(), String> {
         let given = |part: &tidegate_codec::Part<'_>| {
             let of = |kind: Kind| {
-                let holds = |of: &Range<u32>| of.start as usize <= part.range.start && part.range.end <= of.end as usize;
+                let holds =
+                    |of: &Range<u32>| of.start as usize <= part.range.start && part.range.end <= of.end as usize;
                 let (_, of, bytes) = self.given.iter().find(|(other, of, _)| *other == kind && holds(of))?;
                 let times = if kind == Kind::Wide { 2 } else { 1 };
                 let into = (part.range.start - of.start as usize) * times;

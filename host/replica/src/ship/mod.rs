@@ -41,6 +41,14 @@ enum Trust {
     Nothing,
 }
 
+/// A sealed shard on this host.
+struct Sealed<'a> {
+    body: &'a Body,
+    digest: Digest,
+    metrics: &'a Metrics,
+    dir: &'a Path,
+}
+
 /// An earlier checkpoint of the same rank that may serve as a base: it was shipped to the target, and its files are here.
 #[derive(Debug, Clone)]
 pub struct Base {
@@ -121,7 +129,7 @@ impl Target {
         dir: &Path,
         progress: &Progress,
     ) -> Result<Shipped, Error> {
-        self.ship_shard(body, digest, metrics, dir, base, progress, Trust::Manifest).await
+        self.ship_shard(Sealed { body, digest, metrics, dir }, base, progress, Trust::Manifest).await
     }
 
     /// Ships a shard again of which a copy was found damaged: a manifest that is there proves nothing, every object is read
@@ -137,15 +145,12 @@ impl Target {
         dir: &Path,
         progress: &Progress,
     ) -> Result<Shipped, Error> {
-        self.ship_shard(body, digest, metrics, dir, None, progress, Trust::Nothing).await
+        self.ship_shard(Sealed { body, digest, metrics, dir }, None, progress, Trust::Nothing).await
     }
 
     async fn ship_shard(
         &self,
-        body: &Body,
-        digest: Digest,
-        metrics: &Metrics,
-        dir: &Path,
+        Sealed { body, digest, metrics, dir }: Sealed<'_>,
         base: Option<&Base>,
         progress: &Progress,
         trust: Trust,
@@ -226,11 +231,12 @@ impl Target {
         {
             let gone = self.store().delete(manifest).await;
             gone.map_err(|error| self.failed("delete", manifest, error))?;
+            self.release(&body.run, &[(base.step, body.step, body.rank)]).await?;
             return Err(Error::Store {
                 target: self.name().clone(),
                 attempted: "keep",
                 object: manifest.to_string(),
-                detail: format!("step {}, which it needs, was deleted meanwhile", base.step),
+                detail: format!("step {}, which it needs, is being deleted", base.step),
                 retryable: true,
             });
         }

@@ -14,13 +14,18 @@ impl Target {
     /// freed. After a failure half way it can be called again; where nothing is left it does nothing.
     ///
     /// # Errors
-    /// What the store says.
+    /// [`Error::Needed`] if another checkpoint is kept as differences from it; what the store says.
     pub async fn delete(&self, run: &RunName, step: Step) -> Result<u64, Error> {
+        if let Some(by) = self.condemn(run, step).await? {
+            return Err(Error::Needed { target: self.name().clone(), step, by });
+        }
         let prefix = self.0.layout.step(run, step);
+        let needs = self.needs(run, step).await?;
         let listed = self.store().list_with_delimiter(Some(&prefix)).await;
         let listed = listed.map_err(|error| self.failed("list", &prefix, error))?;
-        let marker = self.0.layout.marker(run, step);
-        let (markers, others): (Vec<_>, Vec<_>) = listed.objects.into_iter().partition(|m| m.location == marker);
+        let (marker, tombstone) = (self.0.layout.marker(run, step), self.0.layout.tombstone(run, step));
+        let listed_objects = listed.objects.into_iter().filter(|meta| meta.location != tombstone);
+        let (markers, others): (Vec<_>, Vec<_>) = listed_objects.partition(|m| m.location == marker);
         let mut freed = 0;
         for objects in [markers, others] {
             let found = stream::iter(objects).map(|meta| Ok((meta.location, meta.size)));
@@ -31,8 +36,23 @@ impl Target {
             let found = self.store().list(Some(&below)).map_ok(|meta| (meta.location, meta.size));
             freed += self.remove_all(found.boxed()).await?;
         }
+        // A crash before this leaves references that lead to nothing.
+        self.release(run, &needs).await?;
+        self.spare(run, step).await?;
         self.clear(&prefix).await?;
         Ok(freed)
+    }
+
+    /// The bases of a checkpoint that is about to be deleted: base, step and rank of each.
+    async fn needs(&self, run: &RunName, step: Step) -> Result<Vec<(Step, Step, Rank)>, Error> {
+        match self.marked(run, step).await {
+            Ok(found) => {
+                let shards = found.into_iter().flat_map(|found| found.shards);
+                Ok(shards.filter_map(|shard| Some((shard.base?, step, shard.rank))).collect())
+            }
+            Err(Error::Manifest { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes what was sent of these ranks for a checkpoint that never became complete here: its last copy is gone, and

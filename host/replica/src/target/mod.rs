@@ -3,6 +3,7 @@
 mod complete;
 mod delete;
 mod http;
+mod need;
 mod object;
 mod open;
 mod prove;
@@ -101,6 +102,11 @@ impl Target {
     /// Its name.
     pub fn name(&self) -> &TargetName {
         &self.0.name
+    }
+
+    /// Whether shards may be shipped as differences from earlier ones.
+    pub fn makes_differences(&self) -> bool {
+        self.0.options.layout == crate::Layout::Packed && self.0.options.chain > 0
     }
 
     pub(crate) fn store(&self) -> &dyn ObjectStore {

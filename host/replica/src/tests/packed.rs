@@ -42,6 +42,7 @@ fn state(at: u64) -> Shard {
 }
 
 async fn ship_against(shard: &Shard, base: &Shard, target: &Target) -> Shipped {
+    assert!(target.mark_complete(&base.body.run, base.body.step).await.unwrap());
     let base = Base::new(base.body.step, base.dir.path());
     let (body, digest, progress) = (&shard.body, shard.digest, Progress::new());
     let shipped = target.ship_against(Some(&base), body, digest, &metrics(0.5), shard.dir.path(), &progress).await;
@@ -146,8 +147,17 @@ async fn a_chain_ends_where_the_options_say() {
         bring_from(state, &target).await.unwrap();
     }
     assert_eq!(target.scan(None).await.unwrap().len(), 5);
+    let refused = target.delete(&states[0].body.run, step(1)).await.unwrap_err();
+    assert!(matches!(refused, Error::Needed { by, .. } if by == step(2)), "{refused}");
+    assert_eq!(target.scan(None).await.unwrap().len(), 5, "nothing was deleted");
     // Without the first, the two that need it are not whole, and the others are.
-    target.delete(&states[0].body.run, step(1)).await.unwrap();
+    let marker = target.0.layout.marker(&states[0].body.run, step(1));
+    target.store().delete(&marker).await.unwrap();
+    for name in packs(&states[0], &target).await {
+        target.store().delete(&name).await.unwrap();
+    }
+    let manifest = target.0.layout.manifest(&states[0].body.run, step(1), states[0].body.rank);
+    target.store().delete(&manifest).await.unwrap();
     let left: Vec<u64> = target.scan(None).await.unwrap().iter().map(|found| found.step.get()).collect();
     assert_eq!(left, [4, 5]);
     let lacks = target.lacks(&states[2].body.run, step(3)).await.unwrap().expect("it lacks its base's base");
@@ -233,4 +243,41 @@ async fn both_layouts_live_side_by_side() {
     assert_eq!(against.base, Some(step(1)), "files are a base as well");
     bring_from(&first, &target).await.unwrap();
     bring_from(&second, &plain).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_needed_goes_after_what_needs_it_and_what_is_about_to_go_is_no_base() {
+    each_packed(async |target| {
+        let (first, second, third) = (state(1), state(2), state(3));
+        let run = first.body.run.clone();
+        first.ship(&target).await.unwrap();
+        ship_against(&second, &first, &target).await;
+        assert!(target.mark_complete(&run, step(2)).await.unwrap());
+        assert_eq!(target.condemn(&run, step(1)).await.unwrap(), Some(step(2)));
+        assert_eq!(target.condemn(&run, step(2)).await.unwrap(), None);
+        assert_eq!(ship_against(&third, &second, &target).await.base, None, "it is about to be deleted");
+        target.delete(&run, step(2)).await.unwrap();
+        target.delete(&run, step(1)).await.unwrap();
+        let all =
+            futures::StreamExt::collect::<Vec<_>>(target.store().list(Some(&target.0.layout.step(&run, step(1)))))
+                .await;
+        assert_eq!(all.len(), 0, "{all:?}");
+        bring_from(&third, &target).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reference_without_its_shard_keeps_nothing() {
+    each_packed(async |target| {
+        let first = state(1);
+        let (run, rank) = (first.body.run.clone(), first.body.rank);
+        first.ship(&target).await.unwrap();
+        assert!(target.mark_complete(&run, step(1)).await.unwrap());
+        target.refer(&run, step(1), step(2), rank).await.unwrap();
+        assert_eq!(target.condemn(&run, step(1)).await.unwrap(), None);
+        target.spare(&run, step(1)).await.unwrap();
+        target.delete(&run, step(1)).await.unwrap();
+    })
+    .await;
 }

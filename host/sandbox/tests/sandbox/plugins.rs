@@ -12,7 +12,9 @@ fn plugin(name: &str) -> Plugin {
 /// A complete checkpoint of one rank that is verified on both tiers.
 fn checkpoint(number: u64, loss: f64) -> Checkpoint {
     let (rank, world) = (0_u64.try_into().unwrap(), 1_u64.try_into().unwrap());
-    let copies = Tier::ALL.map(|tier| Copy { tier, since: 1, verified: Some(1), gone: None, damaged: false }).to_vec();
+    let copies = Tier::ALL
+        .map(|tier| Copy { tier, since: 1, verified: Some(1), gone: None, damaged: false, base: None })
+        .to_vec();
     let mut made = Checkpoint::new("gpt".parse().unwrap(), step(number), world, Timestamp(1));
     made.complete = Some(1);
     made.metrics = Metrics::try_from(std::collections::BTreeMap::from([("loss".to_owned(), loss)])).unwrap();

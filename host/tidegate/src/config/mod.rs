@@ -84,6 +84,15 @@ pub(crate) struct ObjectSection {
     /// Bytes of a part. Default = 16 MiB.
     #[serde(default)]
     pub(crate) part_bytes: Option<u64>,
+    /// How copies lie there: `plain`, the very files, or `packed`, encoded blocks in packs. Default = `plain`.
+    #[serde(default)]
+    pub(crate) layout: Option<String>,
+    /// In the packed layout, how many checkpoints may be needed below one, 0 to 64. Default = 16.
+    #[serde(default)]
+    pub(crate) chain: Option<u32>,
+    /// In the packed layout, blocks that are encoded at a time, each on a core of its own. Default = 2.
+    #[serde(default)]
+    pub(crate) encoders: Option<std::num::NonZeroUsize>,
     /// Settings of the store, such as `endpoint`, `region`, `access_key_id`.
     #[serde(default)]
     pub(crate) options: BTreeMap<String, Secret>,

@@ -124,7 +124,9 @@ fn references(material: &Material, pieces: &[Piece], choices: &[Choice]) -> Vec<
         if !needs.base && !needs.wide {
             continue;
         }
-        let Some(piece) = pieces.iter().find(|piece| piece.of.start <= of.start && of.end <= piece.of.end) else { continue };
+        let Some(piece) = pieces.iter().find(|piece| piece.of.start <= of.start && of.end <= piece.of.end) else {
+            continue;
+        };
         let into = (of.start - piece.of.start) as u64;
         let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let mut refer = |kind, files: Option<&super::material::Files>, it: &Option<Elsewhere>, times: u64| {

@@ -133,7 +133,8 @@ impl Reader {
         if let Some((_, kept)) = self.kept.iter().find(|(place, _)| *place == (file, block)) {
             return Some(kept.clone());
         }
-        let read = files.block(file, block).inspect_err(|error| tracing::debug!(%error, "no help for a difference")).ok()?;
+        let read =
+            files.block(file, block).inspect_err(|error| tracing::debug!(%error, "no help for a difference")).ok()?;
         if self.kept.len() >= KEPT {
             self.kept.remove(0);
         }

@@ -20,6 +20,7 @@ use crate::{
     envelope::MANIFEST_BYTES,
     io::blocking,
     pack::{Based, Entry, Made, PACK_BYTES, Packed, Packer},
+    retry,
     target::Method,
 };
 
@@ -57,10 +58,15 @@ impl Target {
             None => None,
         };
         let (based, base) = base.unzip();
+        if let Some(based) = &based {
+            let refer = || self.refer(&body.run, based.step, body.step, body.rank);
+            retry::again(token, refer).await?;
+        }
         let (path, all) = (dir.to_owned(), body.clone());
         let material = Arc::new(blocking(move || Material::open(&path, all, base)).await?);
         let found = token.run_until_cancelled(self.below_rank(body)).await.ok_or(Error::Cancelled)??;
-        let there: HashSet<Digest> = found.iter().filter_map(|path| crate::layout::digest_of(path.filename()?)).collect();
+        let there: HashSet<Digest> =
+            found.iter().filter_map(|path| crate::layout::digest_of(path.filename()?)).collect();
         let placing = place::Placing {
             target: self.clone(),
             prefix: self.0.layout.packs(&body.run, body.step, body.rank),
@@ -80,12 +86,13 @@ impl Target {
                 let encode = move || {
                     let idle = workers.lock().unwrap_or_else(PoisonError::into_inner).pop();
                     let mut worker = idle.map_or_else(Worker::new, Ok)?;
-                    let made: Result<Vec<Made>, Error> = batch
-                        .iter()
-                        .map(|unit| {
-                            if stop.is_cancelled() { Err(Error::Cancelled) } else { worker.encode(&material, unit) }
-                        })
-                        .collect();
+                    let made: Result<Vec<Made>, Error> =
+                        batch
+                            .iter()
+                            .map(|unit| {
+                                if stop.is_cancelled() { Err(Error::Cancelled) } else { worker.encode(&material, unit) }
+                            })
+                            .collect();
                     workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
                     made
                 };
@@ -127,7 +134,11 @@ impl Target {
 
     /// What the target says of the base that was proposed; none if it can't be one.
     async fn based(&self, body: &Body, base: &Base) -> Result<Option<(Based, material::From)>, Error> {
-        if base.step >= body.step {
+        // Only what is complete is deleted with care, and what is about to be deleted is no base.
+        if base.step >= body.step
+            || self.marked(&body.run, base.step).await.is_ok_and(|found| found.is_none())
+            || self.condemned(&body.run, base.step).await?
+        {
             return Ok(None);
         }
         let shard = match self.shard(&body.run, base.step, body.rank).await {
@@ -143,9 +154,11 @@ impl Target {
         Ok(Some((based, material::From { dir: base.dir.clone(), body: shard.body })))
     }
 
-    /// After the manifest of a shard with a base was written: whether the base is still there. Who deletes a base takes its manifest
-    /// away first and looks for shards that need it afterwards, so that one of the two sees the other.
+    /// After the manifest of a shard with a base was written: whether the base is there and stays.
     pub(super) async fn base_stands(&self, body: &Body, base: &Based) -> Result<bool, Error> {
+        if self.condemned(&body.run, base.step).await? {
+            return Ok(false);
+        }
         let object = self.0.layout.manifest(&body.run, base.step, body.rank);
         Ok(self.envelope(&object, MANIFEST_BYTES).await?.is_some_and(|(there, _)| there.digest == base.body))
     }
@@ -153,14 +166,21 @@ impl Target {
     /// What lies below a rank of a checkpoint.
     async fn below_rank(&self, body: &Body) -> Result<Vec<object_store::path::Path>, Error> {
         let prefix = self.0.layout.rank(&body.run, body.step, body.rank);
-        let listed: Result<Vec<_>, _> = self.store().list(Some(&prefix)).map_ok(|meta| meta.location).try_collect().await;
+        let listed: Result<Vec<_>, _> =
+            self.store().list(Some(&prefix)).map_ok(|meta| meta.location).try_collect().await;
         listed.map_err(|error| self.failed("list", &prefix, error))
     }
 
     /// Deletes what earlier tries left below the rank and the manifest does not name.
-    pub(super) async fn sweep(&self, body: &Body, packed: Option<&Packed>, found: Vec<object_store::path::Path>) -> Result<(), Error> {
+    pub(super) async fn sweep(
+        &self,
+        body: &Body,
+        packed: Option<&Packed>,
+        found: Vec<object_store::path::Path>,
+    ) -> Result<(), Error> {
         let packs = self.0.layout.packs(&body.run, body.step, body.rank);
-        let named: HashSet<Digest> = packed.into_iter().flat_map(|packed| &packed.packs).map(|pack| pack.digest).collect();
+        let named: HashSet<Digest> =
+            packed.into_iter().flat_map(|packed| &packed.packs).map(|pack| pack.digest).collect();
         let stays = |path: &object_store::path::Path| {
             let digest = path.filename().and_then(crate::layout::digest_of);
             path.prefix_matches(&packs) && digest.is_some_and(|digest| named.contains(&digest))

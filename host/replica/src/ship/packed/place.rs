@@ -9,8 +9,7 @@ use tidegate_core::Digest;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Progress, Target,
-    crew,
+    Error, Progress, Target, crew,
     io::{blocking, buffer::Pool, read::spans},
     pack::{Entry, Pack},
     retry,
@@ -120,7 +119,9 @@ impl Placing {
         let meta = retry::again(&self.stop, || self.target.head(name)).await?;
         Ok(match meta {
             None => Some("it is not there".into()),
-            Some(meta) if meta.size != entry.size => Some(format!("it has {} bytes instead of {}", meta.size, entry.size)),
+            Some(meta) if meta.size != entry.size => {
+                Some(format!("it has {} bytes instead of {}", meta.size, entry.size))
+            }
             Some(_) => None,
         })
     }

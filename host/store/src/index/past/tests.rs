@@ -20,7 +20,7 @@ fn step(step: u64) -> Step {
 /// A checkpoint whose only copy came at a place of the journal, and went at another.
 fn checkpoint(nth: u64, since: Seq, gone: Option<Seq>) -> Checkpoint {
     let rank: Rank = 0_u64.try_into().unwrap();
-    let copies = vec![Copy { tier: Tier::Nvme, since, verified: Some(since), gone, damaged: false }];
+    let copies = vec![Copy { tier: Tier::Nvme, since, verified: Some(since), gone, damaged: false, base: None }];
     let shard = Shard { rank, bytes: 1, files: 1, committed: since, body: None, copies };
     let mut made = Checkpoint::new(run(), step(nth), 1_u64.try_into().unwrap(), Timestamp(0));
     made.shards.insert(rank, shard);
