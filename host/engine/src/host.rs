@@ -28,6 +28,8 @@ pub struct Options {
     pub private: Vec<PathBuf>,
     /// Copies to object storage at once. Default = 2.
     pub uploads: usize,
+    /// Copies that may be kept as differences from one anchor, where the target's layout allows it. Default = 16.
+    pub deltas: u32,
     /// How long running work may go on once the host is told to stop. Default = 20 s.
     pub drain: Duration,
 }

@@ -14,10 +14,18 @@ const EVENTS: u64 = 1_000_000;
 const AT_ONCE: usize = 4096;
 const EVERY: Duration = Duration::from_secs(600);
 
+/// Uploads that a killed host left are aborted when nobody has gone on with them for so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
 /// Tidies up every ten minutes, until the host stops.
 pub(crate) async fn run(host: Host) {
     loop {
         tokio::time::sleep(EVERY).await;
+        match host.0.target.collect_uploads(ABANDONED).await {
+            Ok(0) => {}
+            Ok(collected) => tracing::info!(collected, "uploads that a killed host left were aborted"),
+            Err(error) => tracing::warn!(%error, "uploads that a killed host left could not be aborted"),
+        }
         let store = host.0.store.clone();
         match blocking(move || tidy(&store, EVENTS)).await {
             Ok(removed) if removed > 0 => tracing::info!(removed, "old facts and records were removed from the index"),

@@ -2,28 +2,31 @@
 //!
 //! `cargo run --release -p tidegate-replica --example ship -- DIR URL [KEY=VALUE ...]`
 //!
-//! Settings: `concurrency`, `part_mib`, `verify` (auto, checksum, reread, size), `step`, `restore=DIR` to restore
-//! afterwards as well; every other one goes to the store (`endpoint`, `allow_http`, `region`, `access_key_id`, ...).
+//! Settings: `concurrency`, `part_mib`, `verify` (auto, checksum, reread, size), `layout` (plain, packed), `encoders`, `step`,
+//! `base=DIR` of step 1, which is shipped first, `restore=DIR` to restore afterwards as well; every other one goes to the store (`endpoint`, `allow_http`, `region`, `access_key_id`, ...).
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
 use std::{fs, io::Read, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 use tidegate_core::{Body, Digest, FileEntry, FileHasher, Metrics};
-use tidegate_replica::{Options, Progress, RestoreOptions, Source, Target, restore};
+use tidegate_replica::{Base, Options, Progress, RestoreOptions, Source, Target, restore};
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let dir = arguments.next().context("give a directory")?;
     let url = arguments.next().context("give a URL")?;
-    let (mut options, mut step, mut back) = (Options::default(), 1, None);
+    let (mut options, mut step, mut back, mut base) = (Options::default(), 2, None, None);
     for argument in arguments {
         let (key, value) = argument.split_once('=').context("settings are KEY=VALUE")?;
         match key {
             "concurrency" => options.concurrency = value.parse()?,
             "part_mib" => options.part_bytes = value.parse::<u64>()? << 20,
             "verify" => options.verify = value.parse().map_err(anyhow::Error::msg)?,
+            "layout" => options.layout = value.parse().map_err(anyhow::Error::msg)?,
+            "encoders" => options.encoders = value.parse()?,
+            "base" => base = Some(Base::new(1.try_into()?, value)),
             "step" => step = value.parse()?,
             "restore" => back = Some(value.to_owned()),
             _ => drop(options.store.insert(key.to_owned(), value.to_owned())),
@@ -35,10 +38,18 @@ async fn main() -> Result<()> {
     let target = Target::open("example".parse()?, &url, options)?;
     target.probe().await?;
 
+    if let Some(base) = &base {
+        let body = seal(base.dir(), 1)?;
+        let digest = Digest::of(&body.encode()?);
+        target.ship(&body, digest, &Metrics::default(), base.dir(), &Progress::new()).await?;
+        target.mark_complete(&body.run, body.step).await?;
+    }
     let start = Start::now();
-    let shipped = target.ship(&body, digest, &Metrics::default(), dir, &Progress::new()).await?;
+    let (metrics, progress) = (Metrics::default(), Progress::new());
+    let shipped = target.ship_against(base.as_ref(), &body, digest, &metrics, dir, &progress).await?;
     start.report("shipped", body.bytes());
     println!("{} uploaded, {} reused, verified by {}", shipped.bytes, shipped.reused, shipped.verified);
+    println!("{} stored, ratio {:.3}", shipped.stored, body.bytes() as f64 / shipped.stored as f64);
     if let Some(back) = back {
         let (sources, options) = ([Source::Target(&target)], RestoreOptions::default());
         let start = Start::now();

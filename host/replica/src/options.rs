@@ -1,6 +1,6 @@
 //! How a target is used.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
 use tidegate_core::limits;
 
@@ -36,9 +36,9 @@ impl FromStr for Verify {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Layout {
     /// The objects are the very files, so that any tool can read them.
-    #[default]
     Plain,
     /// Blocks are encoded, lossless, and gathered into packs of some 64 MiB.
+    #[default]
     Packed,
 }
 
@@ -69,13 +69,16 @@ pub struct Options {
     pub retries: usize,
     /// How uploaded bytes are proven. Default = [`Verify::Auto`].
     pub verify: Verify,
-    /// How shards lie there. Default = [`Layout::Plain`].
+    /// How shards lie there. Default = [`Layout::Packed`].
     pub layout: Layout,
     /// How many checkpoints may be needed below one in the packed layout, each as the base of the next: 0 to 64; 0 for none.
     /// More make copies smaller, and restores without the NVMe of this host longer. Default = 16.
     pub chain: u32,
     /// Blocks that are encoded at a time, each on a core of its own. Default = 2.
     pub encoders: NonZeroUsize,
+    /// A directory of this host alone in which uploads under way are noted, so that after a kill only the parts go again that were
+    /// not there. Default = none: they begin anew.
+    pub uploads: Option<PathBuf>,
     /// Settings of the store, on top of the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`): `endpoint`, `region`,
     /// `access_key_id`, `secret_access_key`, `allow_http`, `path_style`, `checksum_algorithm`, and whatever else
     /// `object_store` knows for this kind of store.
@@ -90,9 +93,10 @@ impl Default for Options {
             deadline: Duration::from_secs(120),
             retries: 6,
             verify: Verify::Auto,
-            layout: Layout::Plain,
+            layout: Layout::Packed,
             chain: 16,
             encoders: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN),
+            uploads: None,
             store: BTreeMap::new(),
         }
     }
@@ -109,6 +113,7 @@ impl fmt::Debug for Options {
             .field("layout", &self.layout)
             .field("chain", &self.chain)
             .field("encoders", &self.encoders)
+            .field("uploads", &self.uploads)
             .field("store", &self.store.keys())
             .finish()
     }

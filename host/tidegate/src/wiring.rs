@@ -9,10 +9,10 @@ use tidegate_replica::{Layout, Target, Verify};
 use tidegate_sandbox::{CacheOptions, Compiler, Sandbox};
 use tidegate_store::Store;
 
-use crate::{
-    command::compile_worker,
-    config::{Config, ObjectSection},
-};
+use crate::{command::compile_worker, config::Config};
+
+/// Copies that may be kept as differences from one anchor.
+const DELTAS: u32 = 16;
 
 /// Opens the tier, the object target and the sandbox, and starts the loop over them.
 pub(crate) async fn start(config: &Config) -> Result<Host> {
@@ -26,7 +26,7 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
     let opened = tokio::task::spawn_blocking(move || Store::open(options, at)).await?;
     let (store, recovered) = opened.context("the NVMe tier could not be opened")?;
     tracing::info!(?recovered, "the tier is open");
-    let target = target(&config.object).context("the object target can't be used")?;
+    let target = target(config).context("the object target can't be used")?;
     let sandbox = match Sandbox::new(sandbox(config)) {
         // Only a cache: bots are compiled at each start then, and nothing else waits for it to be mended.
         Err(error @ tidegate_sandbox::Error::Cache(..)) => {
@@ -42,6 +42,7 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
         wanted_copies: config.policy.copies,
         private: private(config),
         uploads: 2,
+        deltas: config.object.deltas.unwrap_or(DELTAS),
         drain: Duration::from_secs(20),
     };
     Ok(Host::start(options, clock, Arc::new(store), Arc::new(target), sandbox).await?)
@@ -50,7 +51,10 @@ pub(crate) async fn start(config: &Config) -> Result<Host> {
 /// Directories in which no restore lands: they would be swept, or seen as something else.
 fn private(config: &Config) -> Vec<PathBuf> {
     let files = url::Url::parse(&config.object.url).ok().and_then(|url| url.to_file_path().ok());
-    [config.tier_path(), config.plugins_path(), config.compiled_path()].into_iter().chain(files).collect()
+    [config.tier_path(), config.plugins_path(), config.compiled_path(), config.uploads_path()]
+        .into_iter()
+        .chain(files)
+        .collect()
 }
 
 /// Bots are compiled in a process of their own, and once.
@@ -66,7 +70,8 @@ fn sandbox(config: &Config) -> tidegate_sandbox::Options {
     options
 }
 
-fn target(section: &ObjectSection) -> Result<Target> {
+fn target(config: &Config) -> Result<Target> {
+    let section = &config.object;
     let mut options = tidegate_replica::Options::default();
     options.concurrency = section.concurrency.unwrap_or(options.concurrency);
     options.part_bytes = section.part_bytes.unwrap_or(options.part_bytes);
@@ -76,10 +81,9 @@ fn target(section: &ObjectSection) -> Result<Target> {
     if let Some(layout) = &section.layout {
         options.layout = layout.parse::<Layout>().map_err(|error| anyhow!("object.layout: {error}"))?;
     }
-    options.chain = section.chain.unwrap_or(options.chain);
-    if options.chain > 64 {
-        return Err(anyhow!("object.chain: {} is more than 64", options.chain));
-    }
+    // Anchors alone are bases.
+    options.chain = 1;
+    options.uploads = Some(config.uploads_path());
     options.encoders = section.encoders.unwrap_or(options.encoders);
     options.store = section.options.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect();
     Ok(Target::open(section.name.clone(), &section.url, options)?)

@@ -85,6 +85,7 @@ pub(crate) async fn start(args: &Args, dir: &Path) -> Result<(Host, Arc<Store>)>
         wanted_copies: 1,
         private: Vec::new(),
         uploads: 2,
+        deltas: 16,
         drain: Duration::from_secs(20),
     };
     let host = Host::start(options, clock, store.clone(), Arc::new(target), sandbox).await?;

@@ -31,8 +31,7 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
         Ok(base) => base,
         Err(error) => return Outcome::Retry(error.to_string()),
     };
-    // Nobody deletes it until the copy that needs it is written down.
-    let _base_read = base.map(|base| host.0.readers.hold(run, base));
+    // It may go meanwhile: where its files are gone nothing is made a difference of them, and if its copy goes this one is made anew.
     let mut bases = BTreeMap::new();
     for (rank, shard) in &checkpoint.shards {
         if shard.verified(Tier::Object) {
@@ -97,23 +96,31 @@ async fn sealed(host: &Host, job: &Job) -> Result<Option<Checkpoint>> {
     .await
 }
 
-/// The newest earlier checkpoint of the same run that is whole here and on the target: copies may be kept as differences
-/// from it.
+/// The anchor that copies of a checkpoint may be kept as differences from: the newest earlier one of the same run that is whole
+/// here and on the target and is no difference itself, unless as many as the options allow hang on it already; then this one is
+/// the next.
+///
+/// Differences are made from anchors, and not each from the one before it: a restore without this host's NVMe then reads twice as
+/// much as it needs at the most, and not as often as the chain is long, and copies are larger by less than a tenth (figures in `host/README.md`).
 async fn base_of(host: &Host, checkpoint: &Checkpoint) -> Result<Option<Step>> {
-    if !host.0.target.makes_differences() {
+    let most = host.0.options.deltas as usize;
+    if most == 0 || !host.0.target.makes_differences() {
         return Ok(None);
     }
     let (store, run, step, world) =
         (host.0.store.clone(), checkpoint.run.clone(), checkpoint.step, checkpoint.world_size);
     blocking(move || {
-        let (mut base, mut looked) = (None, 0);
+        let (mut anchor, mut looked) = (None, 0);
         store.index().view().checkpoints(&run, Some(step), |earlier| {
             looked += 1;
-            let whole = earlier.verified(Tier::Nvme) && earlier.verified(Tier::Object);
-            base = (whole && earlier.world_size == world).then_some(earlier.step);
-            base.is_none() && looked < BASES
+            let whole = earlier.verified(Tier::Nvme) && earlier.verified(Tier::Object) && earlier.world_size == world;
+            let is_anchor = whole && earlier.bases().is_empty();
+            if is_anchor && earlier.needed.iter().filter(|need| need.until.is_none()).count() < most {
+                anchor = Some(earlier.step);
+            }
+            !is_anchor && looked < BASES
         })?;
-        Ok::<_, Error>(base)
+        Ok::<_, Error>(anchor)
     })
     .await
 }

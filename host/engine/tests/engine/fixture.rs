@@ -142,6 +142,7 @@ async fn parts(dir: &tempfile::TempDir, clock: Arc<dyn Clock>) -> (Options, Arc<
         wanted_copies: 2,
         private: vec![dir.path().join("tier"), dir.path().join("object")],
         uploads: 2,
+        deltas: 16,
         drain: Duration::from_secs(20),
     };
     let sandbox = Sandbox::new(sandbox).unwrap();

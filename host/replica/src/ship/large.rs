@@ -4,18 +4,18 @@ use std::{
     fs::File,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use bytes::Bytes;
 use object_store::{
-    MultipartId, PutPayload,
+    PutPayload,
     multipart::{MultipartStore, PartId},
 };
 use tokio::sync::OnceCell;
 
-use super::{Object, Shipping, small};
+use super::{Object, Shipping, small, uploads::Noted};
 use crate::{
     Error,
     io::{blocking, read::Span},
@@ -32,6 +32,7 @@ pub(super) struct Large {
     left: AtomicUsize,
     ended: AtomicBool,
     doubtful: AtomicBool,
+    resumed: AtomicU64,
 }
 
 struct Begun {
@@ -41,7 +42,7 @@ struct Begun {
 
 #[derive(Clone)]
 enum Way {
-    Store(Arc<dyn MultipartStore>, MultipartId),
+    Store(Arc<dyn MultipartStore>, Arc<Noted>),
     Directory(Arc<LocalUpload>),
 }
 
@@ -49,8 +50,8 @@ impl Large {
     pub(super) fn new(shipping: Arc<Shipping>, object: Arc<Object>) -> Self {
         let count = usize::try_from(object.size.div_ceil(object.part)).unwrap_or(usize::MAX);
         let (begun, parts, left) = (OnceCell::new(), Mutex::new(vec![None; count]), AtomicUsize::new(count));
-        let (ended, doubtful) = Default::default();
-        Self { shipping, object, begun, parts, left, ended, doubtful }
+        let (ended, doubtful, resumed) = Default::default();
+        Self { shipping, object, begun, parts, left, ended, doubtful, resumed }
     }
 
     /// Reads, checks and uploads one part.
@@ -62,18 +63,26 @@ impl Large {
                 let work = move || upload.put(&small::read_checked(&this.shipping, &file, &this.object, span)?, span);
                 blocking(work).await?;
             }
-            Way::Store(store, id) => {
+            Way::Store(_, noted) if noted.parts.contains_key(&nth) => {
+                self.place(nth, noted.parts.get(&nth).cloned());
+                self.resumed.fetch_add(span.len as u64, Ordering::Relaxed);
+            }
+            Way::Store(store, noted) => {
                 let work = move || small::read_checked(&this.shipping, &file, &this.object, span);
                 let bytes = Bytes::from_owner(blocking(work).await?);
                 let done = retry::again(&self.shipping.stop, || async {
-                    let put = store.put_part(&self.object.name, &id, nth, PutPayload::from(bytes.clone())).await;
-                    put.map_err(|error| self.failed("upload a part of", error))
+                    let put = store.put_part(&self.object.name, &noted.id, nth, PutPayload::from(bytes.clone())).await;
+                    put.map_err(|error| {
+                        if matches!(error, object_store::Error::NotFound { .. }) {
+                            // The store has forgotten it: the next try begins anew.
+                            noted.end();
+                        }
+                        self.failed("upload a part of", error)
+                    })
                 });
                 let done = done.await?;
-                let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(place) = parts.get_mut(nth) {
-                    *place = Some(done);
-                }
+                noted.done(nth, &done);
+                self.place(nth, Some(done));
             }
         }
         self.shipping.acknowledged(span.len as u64);
@@ -83,15 +92,35 @@ impl Large {
         Ok(())
     }
 
+    fn place(&self, nth: usize, done: Option<PartId>) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = parts.get_mut(nth) {
+            *place = done;
+        }
+    }
+
+    /// Bytes of parts that were there from an earlier try.
+    pub(super) fn resumed(&self) -> u64 {
+        self.resumed.load(Ordering::Relaxed)
+    }
+
     async fn begin(&self) -> Result<Begun, Error> {
         let (shipping, object) = (Arc::clone(&self.shipping), Arc::clone(&self.object));
         let file = Arc::new(blocking(move || small::open(&shipping, &object)).await?);
         let (target, object) = (&self.shipping.target, &self.object);
         let way = match (target.multipart(), target.file_of(&object.name)) {
             (Some(store), _) => {
-                let create =
-                    || async { store.create_multipart(&object.name).await.map_err(|e| self.failed("begin", e)) };
-                Way::Store(Arc::clone(store), retry::again(&self.shipping.stop, create).await?)
+                let noted = match target.noted(&object.name, object.size, object.part, &self.shipping.method) {
+                    Some(noted) => noted,
+                    None => {
+                        let create = || async {
+                            store.create_multipart(&object.name).await.map_err(|e| self.failed("begin", e))
+                        };
+                        let id = retry::again(&self.shipping.stop, create).await?;
+                        target.note(&object.name, object.size, object.part, &self.shipping.method, id)
+                    }
+                };
+                Way::Store(Arc::clone(store), Arc::new(noted))
             }
             (None, Some(path)) => {
                 let size = object.size;
@@ -108,12 +137,12 @@ impl Large {
     async fn complete(&self, way: &Way) -> Result<(), Error> {
         match way.clone() {
             Way::Directory(upload) => blocking(move || upload.complete()).await?,
-            Way::Store(store, id) => {
-                let name = &self.object.name;
+            Way::Store(store, noted) => {
+                let (name, id) = (&self.object.name, &noted.id);
                 let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
                 let parts: Vec<PartId> = parts.into_iter().flatten().collect();
                 let complete = || async {
-                    match store.complete_multipart(name, &id, parts.clone()).await {
+                    match store.complete_multipart(name, id, parts.clone()).await {
                         Ok(_) => Ok(()),
                         // The upload is not known any more: most likely the answer to an earlier try was lost.
                         Err(object_store::Error::NotFound { .. }) => {
@@ -124,6 +153,7 @@ impl Large {
                     }
                 };
                 retry::again(&self.shipping.stop, complete).await?;
+                noted.end();
                 // The list of parts carries no checksum: a part that got lost from it shows in the size.
                 let size = retry::again(&self.shipping.stop, || self.shipping.target.head(name)).await?;
                 if size.is_none_or(|meta| meta.size != self.object.size) {
@@ -140,19 +170,25 @@ impl Large {
         self.doubtful.load(Ordering::Acquire)
     }
 
-    /// Gives up what was uploaded so far, if the upload was begun and not completed.
-    pub(super) async fn abort(&self) {
-        if let Some((store, id)) = self.unfinished()
-            && let Err(error) = store.abort_multipart(&self.object.name, &id).await
-        {
-            let error = self.failed("abort", error);
-            tracing::warn!(%error, "parts stay behind until the bucket's lifecycle rule removes them");
+    /// After a failure: gives up what was uploaded so far, unless it is noted and a later try can go on with it.
+    pub(super) async fn give_up(&self, failure: &Error) {
+        if let Some((store, noted)) = self.unfinished() {
+            if failure.retryable() && noted.kept() {
+                return;
+            }
+            match store.abort_multipart(&self.object.name, &noted.id).await {
+                Ok(()) => noted.end(),
+                Err(error) => {
+                    let error = self.failed("abort", error);
+                    tracing::warn!(%error, "parts stay behind until they are collected");
+                }
+            }
         }
     }
 
-    fn unfinished(&self) -> Option<(Arc<dyn MultipartStore>, MultipartId)> {
+    fn unfinished(&self) -> Option<(Arc<dyn MultipartStore>, Arc<Noted>)> {
         match self.begun.get()?.way.clone() {
-            Way::Store(store, id) if !self.ended.swap(true, Ordering::AcqRel) => Some((store, id)),
+            Way::Store(store, noted) if !self.ended.swap(true, Ordering::AcqRel) => Some((store, noted)),
             _ => None,
         }
     }
@@ -162,14 +198,18 @@ impl Large {
     }
 }
 
-/// A shipping that is dropped half way aborts its uploads in the background.
+/// A shipping that is dropped half way aborts its uploads in the background, but for those that are noted.
 impl Drop for Large {
     fn drop(&mut self) {
-        if let Some((store, id)) = self.unfinished()
+        if let Some((store, noted)) = self.unfinished().filter(|(_, noted)| !noted.kept())
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let name = self.object.name.clone();
-            runtime.spawn(async move { store.abort_multipart(&name, &id).await });
+            runtime.spawn(async move {
+                if store.abort_multipart(&name, &noted.id).await.is_ok() {
+                    noted.end();
+                }
+            });
         }
     }
 }

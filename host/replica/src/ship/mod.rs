@@ -4,6 +4,7 @@ mod large;
 mod packed;
 mod plan;
 mod small;
+mod uploads;
 mod verify;
 
 use std::{
@@ -157,7 +158,6 @@ impl Target {
     ) -> Result<Shipped, Error> {
         let total = body.bytes();
         progress.begin(total);
-        let data = self.0.layout.data(&body.run, body.step, body.rank);
         let manifest = self.0.layout.manifest(&body.run, body.step, body.rank);
         let bad = |detail: String| Error::Manifest { object: manifest.to_string(), detail };
         let payload = body.encode().map_err(|error| bad(error.to_string()))?;
@@ -181,7 +181,7 @@ impl Target {
             }
             Some((there, _)) if trust == Trust::Manifest => {
                 progress.add(total);
-                self.remove_temporaries(&data).await?;
+                self.remove_all_temporaries(body).await?;
                 return Ok(Shipped::found(total, &there));
             }
             // Its packs may be others than those that will be made now.
@@ -196,7 +196,7 @@ impl Target {
                 let shipped = self.ship_files(body, dir, progress, trust).await?;
                 let envelope = Envelope::new(payload, shipped.verified.clone(), metrics.clone(), None).map_err(bad)?;
                 self.create_envelope(&manifest, &envelope, MANIFEST_BYTES, token).await?;
-                self.remove_temporaries(&data).await?;
+                self.remove_all_temporaries(body).await?;
                 Ok(shipped)
             }
             Layout::Packed => {
@@ -241,7 +241,15 @@ impl Target {
             });
         }
         self.sweep(body, there.packed.as_ref(), found).await?;
+        self.remove_all_temporaries(body).await?;
         Ok(shipped)
+    }
+
+    /// In a directory: removes what killed uploads of a shard left.
+    async fn remove_all_temporaries(&self, body: &Body) -> Result<(), Error> {
+        let (run, step, rank) = (&body.run, body.step, body.rank);
+        self.remove_temporaries(&self.0.layout.data(run, step, rank)).await?;
+        self.remove_temporaries(&self.0.layout.packs(run, step, rank)).await
     }
 
     /// In a directory: removes what killed uploads left right below a prefix.
@@ -286,7 +294,8 @@ impl Target {
         for _ in 0..ROUNDS {
             bytes += missing.iter().map(|object| object.size).sum::<u64>();
             sent.extend(missing.iter().map(|object| (object.digest, object.size)));
-            let doubtful = upload(&shipping, &missing).await?;
+            let (doubtful, resumed) = upload(&shipping, &missing).await?;
+            bytes -= resumed;
             let wrong = match method {
                 Method::Reread => verify::reread(&shipping, check.into_iter().chain(missing)).await?,
                 Method::Checksum(_) => verify::reread(&shipping, check.into_iter().chain(doubtful)).await?,
@@ -313,8 +322,8 @@ impl Target {
     }
 }
 
-/// Uploads objects; returns those whose upload may or may not have come to its end.
-async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<Vec<Arc<Object>>, Error> {
+/// Uploads objects; returns those whose upload may or may not have come to its end, and the bytes of parts that were there.
+async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<(Vec<Arc<Object>>, u64), Error> {
     let mut crew = Crew::new(Arc::clone(&shipping.target.0.permits), &shipping.stop);
     let mut uploads = Vec::new();
     // Called off while it waits for its turn.
@@ -345,12 +354,13 @@ async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<Vec
         }
     }
     let ended = crew.finish().await;
-    if ended.is_err() {
+    if let Err(failure) = &ended {
         for upload in &uploads {
-            upload.abort().await;
+            upload.give_up(failure).await;
         }
     }
     ended?;
+    let resumed = uploads.iter().map(|upload| upload.resumed()).sum();
     let doubtful = uploads.iter().filter(|upload| upload.doubtful());
-    Ok(doubtful.map(|upload| Arc::clone(&upload.object)).collect())
+    Ok((doubtful.map(|upload| Arc::clone(&upload.object)).collect(), resumed))
 }

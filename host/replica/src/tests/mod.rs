@@ -116,7 +116,7 @@ pub(crate) fn metrics(loss: f64) -> Metrics {
 
 /// Options under which even small files have several parts.
 pub(crate) fn options() -> Options {
-    Options { part_bytes: 1, ..Options::default() }
+    Options { part_bytes: 1, layout: crate::Layout::Plain, ..Options::default() }
 }
 
 /// Runs a test against memory and against a directory.

@@ -226,7 +226,7 @@ async fn a_checksum_cannot_be_asked_of_a_target_that_has_none() {
 async fn a_damaged_copy_is_mended_object_by_object_and_manifest_included() {
     // What rots keeps its size: to compare sizes mends nothing.
     for verify in [Verify::Auto, Verify::Size] {
-        mend_one(Options { verify, ..Options::default() }).await;
+        mend_one(Options { verify, ..options() }).await;
     }
 }
 

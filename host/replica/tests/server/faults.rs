@@ -11,9 +11,17 @@ fn proxy(server: &Server, plan: FaultPlan) -> FaultProxy {
 
 /// What surely happens, whatever the order of the requests: the fault strikes the first two of those that carry the bytes
 /// of a file, in the direction that it is for. Fewer than the tries that bytes get, which are four.
-fn surely(fault: &Fault) -> Rule {
+fn surely(fault: &Fault, layout: Layout) -> Rule {
     let answered = matches!(fault, Fault::ResetDuringResponse | Fault::TruncateResponse | Fault::CorruptResponse);
-    Rule::new(fault.clone(), When::First(2)).method(if answered { "GET" } else { "PUT" }).target("/data/")
+    Rule::new(fault.clone(), When::First(2)).method(if answered { "GET" } else { "PUT" }).target(below(layout))
+}
+
+/// Part of the names of the objects that hold bytes of files.
+fn below(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Plain => "/data/",
+        Layout::Packed => "/packs/",
+    }
 }
 
 /// The same by chance, to any request: only what is answered with an error is asked for as often as it takes.
@@ -22,14 +30,20 @@ fn now_and_then(fault: &Fault, often: f64) -> Rule {
 }
 
 /// Ships a checkpoint through faults, and looks at it both through them and past them.
-async fn survive(fault: Fault, more: impl FnOnce(&Fault) -> Vec<Rule>) {
+async fn survive(fault: Fault, more: impl Fn(&Fault) -> Vec<Rule>) {
+    for layout in [Layout::Plain, Layout::Packed] {
+        survive_with(layout, &fault, more(&fault)).await;
+    }
+}
+
+async fn survive_with(layout: Layout, fault: &Fault, more: Vec<Rule>) {
     let (server, seed) = (server(), fastrand::u64(..));
-    println!("seed {seed}");
-    let plan = more(&fault).into_iter().fold(FaultPlan::new(seed).rule(surely(&fault)), FaultPlan::rule);
+    println!("{layout:?}, seed {seed}");
+    let plan = more.into_iter().fold(FaultPlan::new(seed).rule(surely(fault, layout)), FaultPlan::rule);
     let proxy = proxy(&server, plan);
     let url = format!("s3://{}/faults-{}-{seed}", server.weed.bucket(), fault.name());
-    let through = reach(&url, &proxy.endpoint(), |_| ());
-    let past = reach(&url, &server.weed.endpoint(), |_| ());
+    let through = reach(&url, &proxy.endpoint(), |options| options.layout = layout);
+    let past = reach(&url, &server.weed.endpoint(), |options| options.layout = layout);
     let (run, step) = place();
     let shards = [0, 1].map(|rank| Shard::of_rank(rank, 2));
     for shard in &shards {

@@ -4,6 +4,7 @@
 mod faults;
 mod outage;
 mod plain;
+mod resume;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,7 @@ use std::{
 
 use tempfile::TempDir;
 use tidegate_core::{Body, Digest, FileEntry, FileHasher, Metrics, RunName, Step};
-use tidegate_replica::{Error, Options, Progress, RestoreOptions, Restored, Shipped, Source, Target, restore};
+use tidegate_replica::{Error, Layout, Options, Progress, RestoreOptions, Restored, Shipped, Source, Target, restore};
 use tidegate_tests_support::seaweed::{ACCESS_KEY, SECRET_KEY, SeaweedFs};
 
 /// The server, with its data below a folder that goes with it.
@@ -53,7 +54,7 @@ fn target(weed: &SeaweedFs, endpoint: &str, more: impl FnOnce(&mut Options)) -> 
 
 /// The target at this URL, reached through `endpoint`.
 fn reach(url: &str, endpoint: &str, more: impl FnOnce(&mut Options)) -> Target {
-    let mut options = Options { part_bytes: 1, retries: 3, ..Options::default() };
+    let mut options = Options { part_bytes: 1, retries: 3, layout: Layout::Plain, ..Options::default() };
     let settings = [
         ("endpoint", endpoint),
         ("allow_http", "true"),

@@ -84,12 +84,12 @@ pub(crate) struct ObjectSection {
     /// Bytes of a part. Default = 16 MiB.
     #[serde(default)]
     pub(crate) part_bytes: Option<u64>,
-    /// How copies lie there: `plain`, the very files, or `packed`, encoded blocks in packs. Default = `plain`.
+    /// How copies lie there: `packed`, encoded blocks in packs, or `plain`, the very files. Default = `packed`.
     #[serde(default)]
     pub(crate) layout: Option<String>,
-    /// In the packed layout, how many checkpoints may be needed below one, 0 to 64. Default = 16.
+    /// In the packed layout, how many copies may be kept as differences from one anchor; 0: none. Default = 16.
     #[serde(default)]
-    pub(crate) chain: Option<u32>,
+    pub(crate) deltas: Option<u32>,
     /// In the packed layout, blocks that are encoded at a time, each on a core of its own. Default = 2.
     #[serde(default)]
     pub(crate) encoders: Option<std::num::NonZeroUsize>,
@@ -131,6 +131,11 @@ impl Config {
     /// Where uploaded components are kept.
     pub(crate) fn plugins_path(&self) -> PathBuf {
         self.host.dir.join("plugins")
+    }
+
+    /// Where uploads under way are noted.
+    pub(crate) fn uploads_path(&self) -> PathBuf {
+        self.host.dir.join("uploads")
     }
 
     /// Where compiled components are kept.

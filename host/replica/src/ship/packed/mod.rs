@@ -233,4 +233,9 @@ impl Base {
     pub fn new(step: Step, dir: impl std::convert::Into<std::path::PathBuf>) -> Self {
         Self { step, dir: dir.into() }
     }
+
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
 }

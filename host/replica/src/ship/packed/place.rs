@@ -4,16 +4,20 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::{MultipartId, ObjectStoreExt, PutPayload, multipart::PartId, path::Path};
+use object_store::{ObjectStoreExt, PutPayload, multipart::PartId, path::Path};
 use tidegate_core::Digest;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Progress, Target, crew,
-    io::{blocking, buffer::Pool, read::spans},
+    io::{
+        blocking,
+        buffer::Pool,
+        read::{Span, spans},
+    },
     pack::{Entry, Pack},
     retry,
-    ship::ROUNDS,
+    ship::{ROUNDS, uploads::Noted},
     target::{Method, Read},
 };
 
@@ -38,8 +42,7 @@ impl Placing {
         let mut wrong = String::new();
         for _ in 0..ROUNDS {
             if !there {
-                self.upload(&name, &bytes).await?;
-                sent += entry.size;
+                sent += self.upload(&name, &bytes).await?;
             }
             let seen = match &self.method {
                 Method::Checksum(_) if !there => self.size(&name, &entry).await?,
@@ -60,19 +63,34 @@ impl Placing {
         Err(Error::NotVerified { target: self.target.name().clone(), object: name.to_string(), detail: wrong })
     }
 
-    async fn upload(&self, name: &Path, bytes: &Bytes) -> Result<(), Error> {
+    /// Uploads it; says how many bytes had to be sent.
+    async fn upload(&self, name: &Path, bytes: &Bytes) -> Result<u64, Error> {
         let part = self.target.part_bytes(bytes.len() as u64);
         let turn = self.progress.turn(bytes.len() as u64);
         self.stop.run_until_cancelled(turn).await.ok_or(Error::Cancelled)?;
         if let Some(store) = self.target.multipart().filter(|_| bytes.len() as u64 > part) {
-            let create = || async { store.create_multipart(name).await.map_err(|e| self.failed("begin", name, e)) };
-            let id = retry::again(&self.stop, create).await?;
-            let ended = self.parts(name, bytes, &id, part).await;
-            if ended.is_err()
-                && let Err(error) = store.abort_multipart(name, &id).await
-            {
-                let error = self.failed("abort", name, error);
-                tracing::warn!(%error, "parts stay behind until the bucket's lifecycle rule removes them");
+            let size = bytes.len() as u64;
+            let noted = match self.target.noted(name, size, part, &self.method) {
+                Some(noted) => noted,
+                None => {
+                    let create =
+                        || async { store.create_multipart(name).await.map_err(|e| self.failed("begin", name, e)) };
+                    let id = retry::again(&self.stop, create).await?;
+                    self.target.note(name, size, part, &self.method, id)
+                }
+            };
+            let ended = self.parts(name, bytes, &noted, part).await;
+            match &ended {
+                Ok(_) => noted.end(),
+                // A later try goes on with it.
+                Err(error) if error.retryable() && noted.kept() => {}
+                Err(_) => match store.abort_multipart(name, &noted.id).await {
+                    Ok(()) => noted.end(),
+                    Err(error) => {
+                        let error = self.failed("abort", name, error);
+                        tracing::warn!(%error, "parts stay behind until they are collected");
+                    }
+                },
             }
             return ended;
         }
@@ -81,31 +99,46 @@ impl Placing {
             let put = self.target.store().put(name, PutPayload::from(bytes.clone())).await;
             put.map(drop).map_err(|error| self.failed("write", name, error))
         })
-        .await
+        .await?;
+        Ok(bytes.len() as u64)
     }
 
-    async fn parts(&self, name: &Path, bytes: &Bytes, id: &MultipartId, part: u64) -> Result<(), Error> {
+    async fn parts(&self, name: &Path, bytes: &Bytes, noted: &Noted, part: u64) -> Result<u64, Error> {
         let Some(store) = self.target.multipart() else { return Err(Error::Worker("no multipart".into())) };
-        let put = |(nth, span): (usize, crate::io::read::Span)| async move {
+        let put = |(nth, span): (usize, Span)| async move {
+            if let Some(there) = noted.parts.get(&nth) {
+                return Ok::<_, Error>((there.clone(), 0));
+            }
             let _permit = self.permits(span.len as u64, part).await?;
             let start = usize::try_from(span.offset).unwrap_or(usize::MAX);
             let piece = bytes.slice(start..start + span.len);
-            retry::again(&self.stop, || async {
-                let put = store.put_part(name, id, nth, PutPayload::from(piece.clone())).await;
-                put.map_err(|error| self.failed("upload a part of", name, error))
-            })
-            .await
+            let done = retry::again(&self.stop, || async {
+                let put = store.put_part(name, &noted.id, nth, PutPayload::from(piece.clone())).await;
+                put.map_err(|error| {
+                    if matches!(error, object_store::Error::NotFound { .. }) {
+                        // The store has forgotten it: the next try begins anew.
+                        noted.end();
+                    }
+                    self.failed("upload a part of", name, error)
+                })
+            });
+            let done = done.await?;
+            noted.done(nth, &done);
+            Ok((done, span.len as u64))
         };
         let parts = stream::iter(spans(bytes.len() as u64, part).enumerate()).map(put);
-        let parts: Vec<PartId> = parts.buffered(self.target.0.options.concurrency.get()).try_collect().await?;
+        let parts: Vec<(PartId, u64)> = parts.buffered(self.target.0.options.concurrency.get()).try_collect().await?;
+        let sent = parts.iter().map(|(_, sent)| sent).sum();
+        let parts: Vec<PartId> = parts.into_iter().map(|(part, _)| part).collect();
         retry::again(&self.stop, || async {
-            match store.complete_multipart(name, id, parts.clone()).await {
+            match store.complete_multipart(name, &noted.id, parts.clone()).await {
                 // Not known any more: most likely the answer to an earlier try was lost. It is looked at in any case.
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(self.failed("complete", name, error)),
             }
         })
-        .await
+        .await?;
+        Ok(sent)
     }
 
     async fn permits(&self, bytes: u64, part: u64) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {

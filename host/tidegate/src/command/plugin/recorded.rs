@@ -127,6 +127,7 @@ fn host(name: HostName, target: TargetName, dir: &Path, copies: u32) -> anyhow::
         wanted_copies: copies,
         private: Vec::<PathBuf>::new(),
         uploads: 1,
+        deltas: 16,
         drain: Duration::ZERO,
     };
     Ok(Host::recorded(options, clock, Arc::new(store), Arc::new(target), sandbox)?)

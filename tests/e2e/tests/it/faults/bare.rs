@@ -38,7 +38,7 @@ fn a_restore_that_is_called_off_leaves_nothing() -> Result<()> {
     scene.save("gpt", 7)?;
     scene.wait_replicated("gpt", 7)?;
     // Its bytes are on their way, and do not come.
-    let rule = Rule::new(Fault::Delay(Duration::from_secs(600)), When::Always).method("GET").target("/data/");
+    let rule = Rule::new(Fault::Delay(Duration::from_secs(600)), When::Always).method("GET").target("/packs/");
     scene.proxy.set_plan(FaultPlan::new(scene.seed).rule(rule));
     let dir = tempfile::tempdir()?;
     let left = || Ok::<_, std::io::Error>(fs::read_dir(dir.path())?.count());
@@ -88,7 +88,7 @@ fn the_bucket_alone_is_enough_and_of_damaged_bytes_nothing_comes() -> Result<()>
     scene.exact("gpt", 8, &to("latest"))?;
 
     // A byte that is not what it was: its size tells nothing, its digest does.
-    let object = &scene.objects("gpt", 8, "/00001/data/")?[0];
+    let object = &scene.objects("gpt", 8, "/00001/packs/")?[0];
     let mut bytes = s3::get(&scene.server, object)?;
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -41,7 +41,7 @@ fn rotten_objects_are_refused_and_told_and_nothing_of_them_is_restored() -> Resu
     let mut scene = Scene::new()?;
     // Data of a file that the second rank shares with nobody, and its manifest.
     for (nth, (rot, part)) in
-        ROTS.into_iter().flat_map(|rot| [(rot, "/00001/data/"), (rot, "/rank-00001.cbor")]).enumerate()
+        ROTS.into_iter().flat_map(|rot| [(rot, "/00001/packs/"), (rot, "/rank-00001.cbor")]).enumerate()
     {
         let run = &format!("run-{nth}");
         scene.save(run, 7)?;
@@ -111,7 +111,7 @@ fn where_both_tiers_have_rotted_each_gives_what_it_has_right() -> Result<()> {
             names.into_iter().map(|name| Ok((s3::get(&scene.server, &name)?.len(), name))).collect::<Result<_>>()?;
         Ok(sized.into_iter().max().expect("there are objects").1)
     };
-    let object = largest(scene.objects("run", 7, "/00001/data/")?)?;
+    let object = largest(scene.objects("run", 7, "/00001/packs/")?)?;
     Rot::Flipped.happen(&scene, &object)?;
     let restored = scene.restore("run", 7)?.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
     ensure!(restored.from.object == 77, "{restored:?}");
@@ -121,7 +121,7 @@ fn where_both_tiers_have_rotted_each_gives_what_it_has_right() -> Result<()> {
 #[test]
 fn a_copy_that_is_known_to_be_rotten_is_made_anew_before_it_counts_again() -> Result<()> {
     let mut scene = Scene::new()?;
-    for (run, part) in [("data", "/00001/data/"), ("manifest", "/rank-00001.cbor")] {
+    for (run, part) in [("data", "/00001/packs/"), ("manifest", "/rank-00001.cbor")] {
         scene.save(run, 7)?;
         scene.wait_replicated(run, 7)?;
         scene.drop_from_nvme(run, 7)?;

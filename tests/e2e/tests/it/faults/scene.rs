@@ -68,8 +68,8 @@ impl Scene {
     /// The same, and the next two that read and the next two that write meet it for certain.
     pub(super) fn inject_at_once(&self, fault: &Fault, often: f64) {
         let rule = |when| Rule::new(fault.clone(), when);
-        let plan = FaultPlan::new(self.seed).rule(rule(When::First(2)).method("GET").target("/data/"));
-        let plan = plan.rule(rule(When::First(2)).method("PUT").target("/data/"));
+        let plan = FaultPlan::new(self.seed).rule(rule(When::First(2)).method("GET").target("/packs/"));
+        let plan = plan.rule(rule(When::First(2)).method("PUT").target("/packs/"));
         self.proxy.set_plan(plan.rule(rule(When::Probability(often))));
     }
 
