@@ -1,21 +1,20 @@
 //! From an encoded block to exactly the bytes it was made of.
 
-use zstd_safe::DCtx;
-
 use crate::{
     Error, Given,
     frame::{self, Method, Part},
-    given, narrow,
-    plane::{self, take},
-    planes, replay,
+    given,
+    plane::Reader,
+    planes::{self, PIECE},
+    predict::{self, Reference},
     word::Word,
 };
 
-/// Reads encoded blocks, one after the other. Holds as much memory as the largest block had, and some 200 KiB.
+/// Reads encoded blocks, one after the other. Holds some 2 MiB.
 pub struct Decoder {
-    context: DCtx<'static>,
+    reader: Reader,
     planes: Vec<u8>,
-    predicted: Vec<u8>,
+    made: Vec<u8>,
 }
 
 impl Decoder {
@@ -24,8 +23,7 @@ impl Decoder {
     /// # Errors
     /// [`Error::Memory`].
     pub fn new() -> Result<Self, Error> {
-        let context = DCtx::try_create().ok_or(Error::Memory)?;
-        Ok(Self { context, planes: Vec::new(), predicted: Vec::new() })
+        Ok(Self { reader: Reader::new()?, planes: Vec::new(), made: Vec::new() })
     }
 
     /// Fills `block` from its encoded form. `given` is asked for each part that needs other bytes: those of
@@ -69,49 +67,23 @@ impl Decoder {
     }
 
     fn planes<W: Word>(&mut self, part: &Part<'_>, given: Given<'_>, bytes: &mut [u8]) -> Result<(), Error> {
-        let (mut from, length) = (part.payload, bytes.len());
-        let base = given::of(given.base, length, "the base");
-        match part.method {
-            Method::Narrowed => {
-                let wide = given::of(given.wide, length.saturating_mul(2), "the fp32 words")?;
-                narrow::round(wide, &mut self.predicted);
+        let Self { reader, planes, made } = self;
+        let mut from = part.payload;
+        let reference = Reference::of(part.method, given, predict::numbers(part.method, &mut from)?, bytes.len())?;
+        let mut start = 0;
+        for piece in bytes.chunks_mut(PIECE) {
+            planes.resize(piece.len(), 0);
+            let mut found: [&[u8]; 8] = Default::default();
+            for (found, room) in found.iter_mut().zip(planes.chunks_exact_mut(piece.len() / W::WIDTH)) {
+                *found = reader.read(&mut from, room)?;
             }
-            Method::Seconds => {
-                let (first, before) =
-                    (given::of(given.first, length, FIRST)?, given::of(given.first_before, length, FIRST)?);
-                replay::seconds(&numbers(&mut from)?, base.clone()?, before, first, &mut self.predicted);
-            }
-            Method::Weights => {
-                let first = given::of(given.first, length, FIRST)?;
-                let second = given::of(given.second, length, "the second moments")?;
-                replay::weights(&numbers(&mut from)?, base.clone()?, first, second, &mut self.predicted);
-            }
-            _ => {}
+            let range = start..start + piece.len();
+            start = range.end;
+            planes::join::<W>(part.method, &found, reference.at(range, made), piece);
         }
-        self.planes.resize(length, 0);
-        for plane in self.planes.chunks_exact_mut(length / W::WIDTH) {
-            plane::read(&mut self.context, &mut from, plane)?;
+        match from.len() {
+            0 => Ok(()),
+            rest => Err(Error::Long(rest)),
         }
-        if !from.is_empty() {
-            return Err(Error::Long(from.len()));
-        }
-        match part.method {
-            Method::Difference => planes::join::<W>(&self.planes, base?, bytes, W::sum),
-            Method::Xor => planes::join::<W>(&self.planes, base?, bytes, W::xor),
-            Method::Planes => planes::join::<W>(&self.planes, &self.planes, bytes, |word, _| word),
-            _ => planes::join::<W>(&self.planes, &self.predicted, bytes, W::sum),
-        }
-        Ok(())
     }
-}
-
-const FIRST: &str = "the first moments";
-
-fn numbers(from: &mut &[u8]) -> Result<replay::Numbers, Error> {
-    let mut numbers = [0.0; 4];
-    for number in &mut numbers {
-        let bytes = take(from, 8)?.first_chunk().ok_or(Error::Short)?;
-        *number = f64::from_le_bytes(*bytes);
-    }
-    Ok(numbers)
 }

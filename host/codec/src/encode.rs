@@ -4,8 +4,8 @@ use crate::{
     AdamW, Element, Error, Given,
     frame::{self, Method},
     plane::Writer,
-    planes,
-    predict::Predictions,
+    planes::{self, PIECE},
+    predict::Way,
     sample,
     word::Word,
 };
@@ -49,12 +49,11 @@ pub struct Choice {
     pub encoded: usize,
 }
 
-/// Writes encoded blocks, one after the other. Holds five times the largest stretch, and some 3 MiB.
+/// Writes encoded blocks, one after the other. Holds some 4 MiB.
 pub struct Encoder {
     writer: Writer,
     planes: Vec<u8>,
-    payload: Vec<u8>,
-    predictions: Predictions,
+    made: Vec<u8>,
 }
 
 impl Encoder {
@@ -63,8 +62,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::Memory`].
     pub fn new() -> Result<Self, Error> {
-        let (planes, payload, predictions) = Default::default();
-        Ok(Self { writer: Writer::new()?, planes, payload, predictions })
+        Ok(Self { writer: Writer::new()?, planes: Vec::new(), made: Vec::new() })
     }
 
     /// Encodes a block that consists of these stretches, in their order, onto the end of `out`, and says how each was kept. The same
@@ -109,9 +107,8 @@ impl Encoder {
     }
 
     fn words<W: Word>(&mut self, stretch: &Stretch<'_>, out: &mut Vec<u8>) -> Result<Method, Error> {
-        let Stretch { bytes, given, .. } = *stretch;
-        let base = given.base.filter(|base| base.len() == bytes.len());
-        if base == Some(bytes) {
+        let bytes = stretch.bytes;
+        if stretch.given.base == Some(bytes) {
             frame::put(bytes.len(), Method::Same, W::WIDTH, &[], out);
             return Ok(Method::Same);
         }
@@ -122,26 +119,29 @@ impl Encoder {
             frame::put(bytes.len(), Method::Repeat, W::WIDTH, word, out);
             return Ok(Method::Repeat);
         }
-        let Self { writer, planes, payload, predictions } = self;
-        predictions.make(stretch);
-        let method = sample::choose::<W>(bytes, base, predictions.made());
-        let predicted = predictions.made().find(|made| made.method == method);
-        match (method, base, predicted) {
-            (Method::Difference, Some(base), _) => planes::split::<W>(bytes, base, planes, W::difference),
-            (Method::Xor, Some(base), _) => planes::split::<W>(bytes, base, planes, W::xor),
-            (_, _, Some(made)) => planes::split::<W>(bytes, made.words, planes, W::difference),
-            _ => planes::split::<W>(bytes, bytes, planes, |word, _| word),
+        let Self { writer, planes, made } = self;
+        let Way { method, numbers, reference } = sample::choose::<W>(&Way::all(stretch), bytes, made);
+        let mut tried = [None; 8];
+        let put = frame::put_planes((bytes.len(), method, W::WIDTH), out, |out| {
+            if method.replays() {
+                out.extend(numbers.into_iter().flat_map(f32::to_le_bytes));
+            }
+            let mut start = 0;
+            for piece in bytes.chunks(PIECE) {
+                let range = start..start + piece.len();
+                start = range.end;
+                planes::split::<W>(method, piece, reference.at(range, made), planes);
+                for (plane, tried) in planes.chunks_exact(piece.len() / W::WIDTH).zip(&mut tried) {
+                    writer.write(plane, tried, out)?;
+                }
+            }
+            Ok(())
+        })?;
+        if put.is_some() {
+            return Ok(method);
         }
-        payload.clear();
-        let numbers = predicted.and_then(|made| made.numbers);
-        payload.extend(numbers.into_iter().flatten().flat_map(|number| number.to_le_bytes()));
-        for plane in planes.chunks_exact(bytes.len() / W::WIDTH) {
-            writer.write(plane, payload)?;
-        }
-        let method = if self.payload.len() < bytes.len() { method } else { Method::Raw };
-        let payload = if method == Method::Raw { bytes } else { &self.payload };
-        frame::put(bytes.len(), method, W::WIDTH, payload, out);
-        Ok(method)
+        frame::put(bytes.len(), Method::Raw, W::WIDTH, bytes, out);
+        Ok(Method::Raw)
     }
 }
 

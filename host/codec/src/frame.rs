@@ -7,24 +7,30 @@
 //!   0 raw          the bytes
 //!   1 repeat       one word, repeated; the bytes are whole words
 //!   2 same         nothing: the bytes are those of the base
-//!   3 planes       size of the planes (number), planes of the words
+//!   3 planes       size of what follows (four bytes), planes of the words
 //!   4 difference   the same, of the folded differences from the base
 //!   5 xor          the same, of the bits that differ from the base
-//!   6 narrowed     the same, of the folded differences from the fp32 given, rounded to bf16 (width 2)
-//!   7 seconds      size of what follows (number); kept and new share of the second moments, kept share of the first, scale of
-//!                  the gradient (doubles); planes of the folded differences from the second moments predicted (width 4)
-//!   8 weights      the same; rate, correction of the second moments, epsilon, decay (doubles); planes of the folded
+//!   6 less         the same, of what the words are less than the base by, as integers
+//!   7 narrowed     the same, of the folded differences from the fp32 given, rounded to bf16 (width 2)
+//!   8 seconds      size of what follows (four bytes); kept and new share of the second moments, kept share of the first, scale
+//!                  of the gradient (singles); planes of the folded differences from the second moments predicted (width 4)
+//!   9 weights      the same; rate, correction of the second moments, epsilon, decay (singles); planes of the folded
 //!                  differences from the weights predicted (width 4)
-//! planes   = for each byte of a word, the lowest first: coding (one byte), what the coding says
+//! planes   = for each 512 KiB of the part, and the rest: for each byte of a word, the lowest first: a plane
+//! plane    = nothing if it has no bytes; else coding (one byte), what the coding says
 //!   0 constant     one byte
 //!   1 raw          the bytes
 //!   2 zstd         size (number), one zstd frame
+//!   4, 5, 6 packed 1, 2 or 4 bits of each byte: two planes, not packed. The first has 8, 4 or 2 of them in a byte, in its lowest
+//!                  bits those of the plane's first stretch, then those of the second, and so on; each stretch is as long as
+//!                  the packed plane, the last may end early. Where all bits are set, the byte itself is the next of the
+//!                  other plane
 //! number   = LEB128, in its shortest form
-//! double   = IEEE 754, little-endian
+//! single   = IEEE 754, little-endian, as all that has a fixed size
 //!
 //! seconds  = kept * base + new * g * g, with g = (first - kept_first * first_before) * scale
 //! weights  = base - (rate * first / (sqrt(second * correction) + epsilon) + decay * base)
-//!            in doubles, from the left, as the brackets say, and then rounded to fp32; a NaN is 0x7fc00000
+//!            in singles, from the left, as the brackets say; a NaN is 0x7fc00000
 //! ```
 //!
 //! The bytes of base and fp32 are not in the block: who reads it must give those that it was made from. Nothing in it says
@@ -54,6 +60,8 @@ pub enum Method {
     Difference,
     /// Planes of the bits that differ from the base.
     Xor,
+    /// Planes of what is less than in the base.
+    Less,
     /// Planes of the differences from fp32 words rounded to bf16.
     Narrowed,
     /// Planes of the differences from the second moments that AdamW would have come to.
@@ -78,13 +86,14 @@ pub struct Needs {
 }
 
 impl Method {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Raw,
         Self::Repeat,
         Self::Same,
         Self::Planes,
         Self::Difference,
         Self::Xor,
+        Self::Less,
         Self::Narrowed,
         Self::Seconds,
         Self::Weights,
@@ -99,7 +108,7 @@ impl Method {
         let mut needs = Needs::default();
         match self {
             Self::Raw | Self::Repeat | Self::Planes => {}
-            Self::Same | Self::Difference | Self::Xor => needs.base = true,
+            Self::Same | Self::Difference | Self::Xor | Self::Less => needs.base = true,
             Self::Narrowed => needs.wide = true,
             Self::Seconds => (needs.base, needs.first, needs.first_before) = (true, true, true),
             Self::Weights => (needs.base, needs.first, needs.second) = (true, true, true),
@@ -107,8 +116,9 @@ impl Method {
         needs
     }
 
-    fn sized(self) -> bool {
-        !matches!(self, Self::Raw | Self::Repeat | Self::Same)
+    /// Whether numbers stand before its planes.
+    pub(crate) fn replays(self) -> bool {
+        matches!(self, Self::Seconds | Self::Weights)
     }
 
     fn takes(self, width: usize) -> bool {
@@ -144,13 +154,10 @@ pub(crate) fn put_raw<'a>(length: usize, slices: impl Iterator<Item = &'a [u8]>,
     slices.for_each(|slice| out.extend_from_slice(slice));
 }
 
-/// Appends the head of a part and what the method says.
+/// Appends a part that has no planes: its head and what the method says.
 pub(crate) fn put(length: usize, method: Method, width: usize, payload: &[u8], out: &mut Vec<u8>) {
     varint::put(length as u64, out);
     out.push(method.number() | (width.trailing_zeros() as u8) << 4);
-    if method.sized() {
-        varint::put(payload.len() as u64, out);
-    }
     out.extend_from_slice(payload);
 }
 
@@ -162,6 +169,27 @@ pub fn same(length: usize) -> Vec<u8> {
     put(length, Method::Same, 1, &[], &mut block);
     block
 }
+
+/// Appends a part whose planes `write` appends. `None` takes it back: they are as long as the bytes, or too long to tell.
+pub(crate) fn put_planes(
+    (length, method, width): (usize, Method, usize),
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+) -> Result<Option<()>, Error> {
+    let start = out.len();
+    put(length, method, width, &[0; SIZE], out);
+    let head = out.len();
+    write(out)?;
+    let size = u32::try_from(out.len() - head).ok().filter(|_| out.len() - head + SIZE < length);
+    match size.zip(out.get_mut(head - SIZE..head)) {
+        Some((size, place)) => place.copy_from_slice(&size.to_le_bytes()),
+        None => out.truncate(start),
+    }
+    Ok(size.map(|_| ()))
+}
+
+/// Bytes of the size of a part's planes.
+const SIZE: usize = 4;
 
 /// Takes an encoded block apart without decoding it: what it consists of, and what it needs.
 ///
@@ -205,7 +233,12 @@ fn part<'a>(from: &mut &'a [u8], start: usize, end: usize) -> Result<Part<'a>, E
         Method::Raw => length,
         Method::Repeat => width,
         Method::Same => 0,
-        _ => usize::try_from(varint::take(from)?).map_err(|_| Error::Short)?,
+        _ => size(from)?,
     };
     Ok(Part { range: start..start + length, method, width, payload: take(from, size)? })
+}
+
+fn size(from: &mut &[u8]) -> Result<usize, Error> {
+    let bytes = take(from, SIZE)?.first_chunk().ok_or(Error::Short)?;
+    usize::try_from(u32::from_le_bytes(*bytes)).map_err(|_| Error::Short)
 }

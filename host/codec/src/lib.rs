@@ -21,15 +21,18 @@
 //! # Ok::<(), tidegate_codec::Error>(())
 //! ```
 
+mod counts;
 mod decode;
 mod element;
 mod encode;
 mod error;
+mod fit;
 mod frame;
 mod given;
 mod guess;
 pub mod layout;
 mod narrow;
+mod pack;
 mod plane;
 mod planes;
 mod predict;

@@ -9,7 +9,6 @@ pub fn narrowed(wide: &[u8]) -> Vec<u8> {
 
 /// Rounds each fp32 word to the nearest bf16, ties to even, as PyTorch and JAX do; a NaN stays one.
 pub(crate) fn round(wide: &[u8], narrow: &mut Vec<u8>) {
-    narrow.clear();
     narrow.resize(wide.len() / 4 * 2, 0);
     for (place, word) in narrow.as_chunks_mut::<2>().0.iter_mut().zip(wide.as_chunks::<4>().0) {
         *place = nearest(u32::from_le_bytes(*word)).to_le_bytes();

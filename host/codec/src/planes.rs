@@ -5,22 +5,44 @@
 //! both loops, with the instructions that every x86-64 and AArch64 has. Measured on one core: 6 GB/s each way, and no
 //! more with AVX2; what comes after is five times slower.
 
-use crate::word::Word;
+use crate::{frame::Method, word::Word};
 
-const TILE: usize = 2048;
+const TILE: usize = 1024;
 
-/// Cuts `words` into planes, each word changed by `map` on the way, which is given the word and the base's. `planes` gets
+/// Bytes of a part that are cut together; the planes of each such piece are written apart. They and what they are made of
+/// stay in the second-level cache, and four planes are as long as a block of zstd.
+pub(crate) const PIECE: usize = 512 << 10;
+
+/// Cuts `words` into planes, the way that `method` says, of what they differ from `reference` by. `planes` gets
 /// `W::WIDTH` planes, one after the other. Both slices hold the same number of whole words.
+pub(crate) fn split<W: Word>(method: Method, words: &[u8], reference: &[u8], planes: &mut Vec<u8>) {
+    match method {
+        Method::Planes => cut::<W>(words, reference, planes, |word, _| word),
+        Method::Xor => cut::<W>(words, reference, planes, W::xor),
+        Method::Less => cut::<W>(words, reference, planes, W::less),
+        _ => cut::<W>(words, reference, planes, W::difference),
+    }
+}
+
+/// Puts words together from their planes and what they were made a difference of.
+pub(crate) fn join<W: Word>(method: Method, planes: &[&[u8]], reference: &[u8], words: &mut [u8]) {
+    match method {
+        Method::Planes => put::<W>(planes, reference, words, |word, _| word),
+        Method::Xor => put::<W>(planes, reference, words, W::xor),
+        Method::Less => put::<W>(planes, reference, words, W::less),
+        _ => put::<W>(planes, reference, words, W::sum),
+    }
+}
+
 #[inline(always)]
-pub(crate) fn split<W: Word>(words: &[u8], base: &[u8], planes: &mut Vec<u8>, map: impl Fn(W, W) -> W) {
-    planes.clear();
+fn cut<W: Word>(words: &[u8], reference: &[u8], planes: &mut Vec<u8>, map: impl Fn(W, W) -> W) {
     planes.resize(words.len(), 0);
     let count = words.len() / W::WIDTH;
     let mut tile = [W::ZERO; TILE];
-    let tiles = words.chunks(TILE * W::WIDTH).zip(base.chunks(TILE * W::WIDTH));
-    for (nth, (words, base)) in tiles.enumerate() {
-        for (place, (word, base)) in tile.iter_mut().zip(W::read(words).zip(W::read(base))) {
-            *place = map(word, base);
+    let tiles = words.chunks(TILE * W::WIDTH).zip(reference.chunks(TILE * W::WIDTH));
+    for (nth, (words, reference)) in tiles.enumerate() {
+        for (place, (word, reference)) in tile.iter_mut().zip(W::read(words).zip(W::read(reference))) {
+            *place = map(word, reference);
         }
         for (number, plane) in planes.chunks_exact_mut(count).enumerate() {
             let plane = plane.iter_mut().skip(nth * TILE).take(words.len() / W::WIDTH);
@@ -29,18 +51,16 @@ pub(crate) fn split<W: Word>(words: &[u8], base: &[u8], planes: &mut Vec<u8>, ma
     }
 }
 
-/// Puts words together from their planes; `map` is given what the planes say and the base's word.
 #[inline(always)]
-pub(crate) fn join<W: Word>(planes: &[u8], base: &[u8], words: &mut [u8], map: impl Fn(W, W) -> W) {
-    let count = words.len() / W::WIDTH;
-    let tiles = words.chunks_mut(TILE * W::WIDTH).zip(base.chunks(TILE * W::WIDTH));
-    for (nth, (words, base)) in tiles.enumerate() {
+fn put<W: Word>(planes: &[&[u8]], reference: &[u8], words: &mut [u8], map: impl Fn(W, W) -> W) {
+    let tiles = words.chunks_mut(TILE * W::WIDTH).zip(reference.chunks(TILE * W::WIDTH));
+    for (nth, (words, reference)) in tiles.enumerate() {
         let mut tile = [W::ZERO; TILE];
-        for (number, plane) in planes.chunks_exact(count).enumerate() {
+        for (number, plane) in planes.iter().take(W::WIDTH).enumerate() {
             let plane = plane.iter().skip(nth * TILE);
             tile.iter_mut().zip(plane).for_each(|(word, byte)| *word = word.with(number, *byte));
         }
-        W::change(words, tile.into_iter().zip(W::read(base)).map(|(word, base)| map(word, base)));
+        W::change(words, tile.into_iter().zip(W::read(reference)).map(|(word, reference)| map(word, reference)));
     }
 }
 
@@ -54,10 +74,11 @@ mod tests {
         let whole = words.len() / W::WIDTH * W::WIDTH;
         let (words, base) = (&words[..whole], &base[..whole]);
         let mut planes = Vec::new();
-        for (cut, put) in [(W::difference as fn(W, W) -> W, W::sum as fn(W, W) -> W), (W::xor, W::xor)] {
-            split::<W>(words, base, &mut planes, cut);
+        for method in [Method::Planes, Method::Difference, Method::Xor, Method::Less] {
+            split::<W>(method, words, base, &mut planes);
+            let cut: Vec<&[u8]> = planes.chunks_exact((whole / W::WIDTH).max(1)).collect();
             let mut back = vec![0; whole];
-            join::<W>(&planes, base, &mut back, put);
+            join::<W>(method, &cut, base, &mut back);
             assert_eq!(back, words);
         }
     }
@@ -79,7 +100,7 @@ mod tests {
     #[test]
     fn the_lowest_bytes_come_first() {
         let mut planes = Vec::new();
-        split::<u32>(&[1, 2, 3, 4, 11, 12, 13, 14], &[0; 8], &mut planes, |word, _| word);
+        split::<u32>(Method::Planes, &[1, 2, 3, 4, 11, 12, 13, 14], &[0; 8], &mut planes);
         assert_eq!(planes, [1, 11, 2, 12, 3, 13, 4, 14]);
     }
 }

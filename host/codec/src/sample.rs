@@ -1,61 +1,53 @@
 //! Which way a stretch is best kept, told from a few of its words.
 
-use crate::{frame::Method, predict::Prediction, word::Word};
+use crate::{
+    counts::Counts,
+    frame::Method,
+    planes,
+    predict::{Reference, Way},
+    word::Word,
+};
 
 /// Places in a stretch that are looked at.
 const SPOTS: usize = 16;
 /// Words of one spot.
 const WORDS: usize = 256;
+/// Bits that a plane must spare to be worth its coding, and that one is held to cost that is coded.
+const CODING: f64 = 0.1;
 
-/// The method whose planes hold the least, by the entropy of their bytes: of the words as they are, of what they differ from
-/// `base` by, and of what they differ from each prediction by.
-pub(crate) fn choose<'a, W: Word>(
-    words: &[u8],
-    base: Option<&[u8]>,
-    predicted: impl Iterator<Item = Prediction<'a>>,
-) -> Method {
-    let mut best = (Method::Planes, plain::<W>(words));
-    let mut consider = |method, bits: f64| {
+/// The way whose planes hold the least, by the entropy of their bytes; the first of those that hold as much.
+pub(crate) fn choose<'a, W: Word>(ways: &[Way<'a>], words: &[u8], room: &mut Vec<u8>) -> Way<'a> {
+    let plain = Way { method: Method::Planes, numbers: Default::default(), reference: Reference::None };
+    let bits = |way: &Way<'_>, room: &mut Vec<u8>| bits::<W>(way.method, &way.reference, words, room);
+    let mut best = (plain, f64::INFINITY);
+    for way in ways {
+        let bits = bits(way, room);
         if bits < best.1 {
-            best = (method, bits);
+            best = (*way, bits);
         }
-    };
-    if let Some(base) = base {
-        consider(Method::Difference, bits::<W>(words, base, W::difference));
-        consider(Method::Xor, bits::<W>(words, base, W::xor));
-    }
-    for made in predicted {
-        consider(made.method, bits::<W>(words, made.words, W::difference));
     }
     best.0
 }
 
 /// Bits a word of these words as they are.
 pub(crate) fn plain<W: Word>(words: &[u8]) -> f64 {
-    bits::<W>(words, words, |word, _| word)
+    bits::<W>(Method::Planes, &Reference::None, words, &mut Vec::new())
 }
 
-/// Bits a word of the sampled words, changed by `map`, their planes each taken alone.
-fn bits<W: Word>(words: &[u8], base: &[u8], map: impl Fn(W, W) -> W) -> f64 {
-    let mut counts = [[0_u32; 256]; 8];
-    let mut seen = 0_u32;
+/// Bits a word of the sampled words, their planes each taken alone.
+fn bits<W: Word>(method: Method, reference: &Reference<'_>, words: &[u8], room: &mut Vec<u8>) -> f64 {
+    let mut counts: Vec<Counts> = vec![Counts::none(); W::WIDTH];
+    let mut planes = Vec::with_capacity(WORDS * W::WIDTH);
     let stride = (words.len() / W::WIDTH / SPOTS).max(WORDS) * W::WIDTH;
-    for (words, base) in words.chunks(stride).zip(base.chunks(stride)) {
-        for (word, base) in W::read(words).zip(W::read(base)).take(WORDS) {
-            let word = map(word, base);
-            seen += 1;
-            for (plane, counts) in counts.iter_mut().take(W::WIDTH).enumerate() {
-                if let Some(count) = counts.get_mut(usize::from(word.byte(plane))) {
-                    *count += 1;
-                }
-            }
+    let mut start = 0;
+    for spot in words.chunks(stride) {
+        let spot = spot.get(..WORDS * W::WIDTH).unwrap_or(spot);
+        let spot = spot.get(..spot.len() / W::WIDTH * W::WIDTH).unwrap_or_default();
+        planes::split::<W>(method, spot, reference.at(start..start + spot.len(), room), &mut planes);
+        start += stride;
+        for (plane, counts) in planes.chunks_exact((spot.len() / W::WIDTH).max(1)).zip(&mut counts) {
+            plane.iter().for_each(|byte| counts.add(*byte));
         }
     }
-    counts.iter().take(W::WIDTH).map(|counts| entropy(counts, seen)).sum()
-}
-
-fn entropy(counts: &[u32; 256], seen: u32) -> f64 {
-    let seen = f64::from(seen.max(1));
-    let share = |count: &u32| f64::from(*count) / seen;
-    counts.iter().filter(|count| **count > 0).map(share).map(|share| -share * share.log2()).sum()
+    counts.iter().map(Counts::entropy).map(|bits| if bits > 8.0 - CODING { 8.0 } else { bits + CODING }).sum()
 }

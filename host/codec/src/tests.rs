@@ -181,7 +181,7 @@ fn the_form_is_as_written() {
     let mut back = vec![0; 21];
     Decoder::new().unwrap().block(&out, &mut back, |_| given).unwrap();
     // Differences of +1 from the base, folded: 2 in the lowest plane, nothing in the others.
-    let made = [1, 1, 8, 0x24, 8, 0, 2, 0, 0, 0, 0, 0, 0];
+    let made = [1, 1, 8, 0x24, 8, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0];
     let mut back = vec![0; 8];
     Decoder::new().unwrap().block(&made, &mut back, |_| given).unwrap();
     assert_eq!(back, [2, 2, 3, 4, 6, 6, 7, 8]);

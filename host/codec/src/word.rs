@@ -25,6 +25,9 @@ pub(crate) trait Word: Copy {
     /// The word whose [`Word::difference`] from `base` this is.
     fn sum(self, base: Self) -> Self;
 
+    /// What it is less than `base` by; and the word that is less by this.
+    fn less(self, base: Self) -> Self;
+
     /// The bits that differ.
     fn xor(self, base: Self) -> Self;
 }
@@ -69,6 +72,11 @@ macro_rules! word {
             }
 
             #[inline(always)]
+            fn less(self, base: Self) -> Self {
+                base.wrapping_sub(self)
+            }
+
+            #[inline(always)]
             fn xor(self, base: Self) -> Self {
                 self ^ base
             }
@@ -99,6 +107,7 @@ mod tests {
             for base in 0..=u8::MAX {
                 assert_eq!(word.difference(base).sum(base), word);
                 assert_eq!(word.xor(base).xor(base), word);
+                assert_eq!(word.less(base).less(base), word);
             }
         }
     }
