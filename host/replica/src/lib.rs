@@ -25,6 +25,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 //! ```
 
+mod budget;
 mod crew;
 mod envelope;
 mod error;
@@ -33,7 +34,6 @@ mod layout;
 mod local;
 mod marker;
 mod options;
-mod pace;
 mod progress;
 mod restore;
 mod retry;
@@ -43,6 +43,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Figures, Limits, Rate, SLOT, Slot, TapFigures};
 pub use error::Error;
 pub use options::{Options, Verify};
 pub use progress::Progress;

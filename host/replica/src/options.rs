@@ -1,6 +1,12 @@
 //! How a target is used.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    num::{NonZeroU64, NonZeroUsize},
+    str::FromStr,
+    time::Duration,
+};
 
 use tidegate_core::limits;
 
@@ -48,6 +54,12 @@ pub struct Options {
     pub retries: usize,
     /// How uploaded bytes are proven. Default = [`Verify::Auto`].
     pub verify: Verify,
+    /// Bytes a second to the target, over all its transfers; restores go first. Default = none, as fast as it goes.
+    pub upload_rate: Option<NonZeroU64>,
+    /// Bytes a second from the target. Default = none.
+    pub download_rate: Option<NonZeroU64>,
+    /// Requests a second. Default = none.
+    pub requests: Option<NonZeroU64>,
     /// Settings of the store, on top of the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`): `endpoint`, `region`,
     /// `access_key_id`, `secret_access_key`, `allow_http`, `path_style`, `checksum_algorithm`, and whatever else
     /// `object_store` knows for this kind of store.
@@ -62,6 +74,9 @@ impl Default for Options {
             deadline: Duration::from_secs(120),
             retries: 6,
             verify: Verify::Auto,
+            upload_rate: None,
+            download_rate: None,
+            requests: None,
             store: BTreeMap::new(),
         }
     }
@@ -75,6 +90,9 @@ impl fmt::Debug for Options {
             .field("deadline", &self.deadline)
             .field("retries", &self.retries)
             .field("verify", &self.verify)
+            .field("upload_rate", &self.upload_rate)
+            .field("download_rate", &self.download_rate)
+            .field("requests", &self.requests)
             .field("store", &self.store.keys())
             .finish()
     }

@@ -41,7 +41,7 @@ async fn restore_shard(host: &Host, checkpoint: &Checkpoint, shard: &Shard, into
         sources.push(Source::Target(host.0.target.as_ref()));
     }
     let to = into.join(format!("rank-{:05}", rank.get()));
-    let progress = entry.track.begin_step(None);
+    let progress = entry.track.begin_step(0, None);
     let restored = tidegate_replica::restore(&body, &sources, &to, RestoreOptions::default(), &progress).await;
     let restored = match restored {
         Ok(restored) => restored,
