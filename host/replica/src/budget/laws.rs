@@ -46,11 +46,13 @@ impl History {
     /// Units that come in between two times.
     fn came(&self, from: Duration, to: Duration) -> f64 {
         let ends = self.rates.iter().skip(1).map(|(at, _)| *at).chain([Duration::MAX]);
-        let during = self.rates.iter().zip(ends).map(|((begin, rate), end)| {
-            let time = to.min(end).saturating_sub(from.max(*begin));
-            rate.map_or(f64::INFINITY, |rate| rate as f64) * time.as_secs_f64()
+        let during = self.rates.iter().zip(ends).map(|((begin, rate), end)| match rate {
+            // Also for no time at all: all who wait go at once.
+            None if *begin <= to && end >= from => f64::INFINITY,
+            None => 0.0,
+            Some(rate) => *rate as f64 * to.min(end).saturating_sub(from.max(*begin)).as_secs_f64(),
         });
-        during.filter(|came| !came.is_nan()).sum()
+        during.sum()
     }
 }
 

@@ -42,6 +42,12 @@ pub struct Limits {
     pub requests: Option<NonZeroU64>,
 }
 
+impl Limits {
+    /// Lower rates in bytes a second are not worth setting: of the twentieth that the less urgent get, eight connections
+    /// would have less than a hundred bytes a second each, and servers drop those that stand still.
+    pub const LEAST_RATE: u64 = 16 << 10;
+}
+
 /// Which of the rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
