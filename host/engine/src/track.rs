@@ -42,10 +42,11 @@ impl Track {
         self.0.past.load(Ordering::Relaxed).saturating_add(now).min(self.total())
     }
 
-    /// The progress of the next step, which moves so many bytes a second at most; that of the last one no longer counts.
-    pub(crate) fn begin_step(&self, rate: Option<u64>) -> Progress {
+    /// The progress of the next step, which has this priority and moves so many bytes a second at most; that of the last
+    /// one no longer counts.
+    pub(crate) fn begin_step(&self, priority: u8, rate: Option<u64>) -> Progress {
         let mut step = self.step();
-        step.current = Progress::at_most(rate);
+        step.current = Progress::of_upload(priority, rate);
         if step.cancelled {
             step.current.cancel();
         }

@@ -9,11 +9,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::Error;
+use crate::{Error, budget::Lane};
 
 /// What a whole part takes of the permits. A small file takes less, down to one: many of them cost no more memory than
 /// one part, and their speed is how many are on the way at once.
-const WHOLE: usize = 16;
+pub(crate) const WHOLE: usize = 16;
 
 /// Permits for so many whole parts at a time.
 pub(crate) fn permits(parts: NonZeroUsize) -> Arc<Semaphore> {
@@ -32,12 +32,14 @@ pub(crate) struct Crew {
     permits: Arc<Semaphore>,
     stop: CancellationToken,
     failure: Option<Error>,
+    /// The lane of the job, which its tasks go on too.
+    lane: Lane,
 }
 
 impl Crew {
     /// A crew that takes its permits here, and stops when `cancel` is cancelled.
     pub(crate) fn new(permits: Arc<Semaphore>, cancel: &CancellationToken) -> Self {
-        Self { tasks: JoinSet::new(), permits, stop: cancel.child_token(), failure: None }
+        Self { tasks: JoinSet::new(), permits, stop: cancel.child_token(), failure: None, lane: Lane::current() }
     }
 
     /// Cancelled when the job was called off or a task failed: tasks look at it between blocks.
@@ -58,7 +60,7 @@ impl Crew {
         let Some(Ok(permit)) = stop.run_until_cancelled(acquire).await else {
             return false;
         };
-        self.tasks.spawn(under(permit, stop, task));
+        self.tasks.spawn(self.lane.clone().scope(under(permit, stop, task)));
         true
     }
 

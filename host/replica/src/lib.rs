@@ -25,6 +25,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 //! ```
 
+mod budget;
 mod crew;
 mod envelope;
 mod error;
@@ -33,7 +34,6 @@ mod layout;
 mod local;
 mod marker;
 mod options;
-mod pace;
 mod pack;
 mod progress;
 mod restore;
@@ -44,6 +44,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Figures, Limits, Rate, SLOT, Slot, TapFigures};
 pub use error::Error;
 pub use options::{Layout, Options, Verify};
 pub use progress::Progress;

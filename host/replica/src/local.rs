@@ -5,6 +5,7 @@
 use std::{
     fs::{self, File},
     io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -32,9 +33,10 @@ impl LocalUpload {
         Ok(Self { out, temporary, path })
     }
 
-    /// Writes one part.
-    pub(crate) fn put(&self, buffer: &Buffer, span: Span) -> Result<(), Error> {
-        self.out.write(buffer, 0..span.len, span.offset).map_err(Error::local("write", &self.temporary))
+    /// Writes a range of a buffer that holds one part; it starts at a block.
+    pub(crate) fn put(&self, buffer: &Buffer, part: Span, range: Range<usize>) -> Result<(), Error> {
+        let offset = part.offset + range.start as u64;
+        self.out.write(buffer, range, offset).map_err(Error::local("write", &self.temporary))
     }
 
     /// Makes it durable under its name.

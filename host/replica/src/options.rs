@@ -1,6 +1,13 @@
 //! How a target is used.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use tidegate_core::limits;
 
@@ -79,6 +86,12 @@ pub struct Options {
     /// A directory of this host alone in which uploads under way are noted, so that after a kill only the parts go again that were
     /// not there. Default = none: they begin anew.
     pub uploads: Option<PathBuf>,
+    /// Bytes a second to the target, over all its transfers; restores go first. Default = none, as fast as it goes.
+    pub upload_rate: Option<NonZeroU64>,
+    /// Bytes a second from the target. Default = none.
+    pub download_rate: Option<NonZeroU64>,
+    /// Requests a second. Default = none.
+    pub requests: Option<NonZeroU64>,
     /// Settings of the store, on top of the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`): `endpoint`, `region`,
     /// `access_key_id`, `secret_access_key`, `allow_http`, `path_style`, `checksum_algorithm`, and whatever else
     /// `object_store` knows for this kind of store.
@@ -97,6 +110,9 @@ impl Default for Options {
             chain: 16,
             encoders: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN),
             uploads: None,
+            upload_rate: None,
+            download_rate: None,
+            requests: None,
             store: BTreeMap::new(),
         }
     }
@@ -114,6 +130,9 @@ impl fmt::Debug for Options {
             .field("chain", &self.chain)
             .field("encoders", &self.encoders)
             .field("uploads", &self.uploads)
+            .field("upload_rate", &self.upload_rate)
+            .field("download_rate", &self.download_rate)
+            .field("requests", &self.requests)
             .field("store", &self.store.keys())
             .finish()
     }

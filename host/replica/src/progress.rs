@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::pace::Pace;
+use crate::budget::{self, Lane, lane};
 
 /// Shared between the work and who watches it. Clones are the same progress.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +18,7 @@ struct Inner {
     total: AtomicU64,
     done: AtomicU64,
     cancel: CancellationToken,
-    pace: Option<Pace>,
+    lane: Lane,
 }
 
 impl Progress {
@@ -27,16 +27,16 @@ impl Progress {
         Self::default()
     }
 
-    /// Nothing done yet; uploads move so many bytes a second at most, on average, in whole parts. None: as fast as it goes.
-    pub fn at_most(rate: Option<u64>) -> Self {
-        Self(Arc::new(Inner { pace: rate.map(Pace::new), ..Inner::default() }))
+    /// Nothing done yet, for uploads of a priority from 0 to 9 that move so many bytes a second at most. None: as fast as
+    /// the target's budget lets them.
+    pub fn of_upload(priority: u8, rate: Option<u64>) -> Self {
+        let lane = Lane { urgency: priority.min(lane::RESTORE - 1), own: budget::own(rate) };
+        Self(Arc::new(Inner { lane, ..Inner::default() }))
     }
 
-    /// Waits for the turn of a piece of so many bytes.
-    pub(crate) async fn turn(&self, bytes: u64) {
-        if let Some(pace) = &self.0.pace {
-            pace.turn(bytes).await;
-        }
+    /// The lane of this work's uploads.
+    pub(crate) fn lane(&self) -> Lane {
+        self.0.lane.clone()
     }
 
     /// Bytes of the whole work; zero before it has begun.

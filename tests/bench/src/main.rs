@@ -4,6 +4,7 @@
 //! It is **not** a test: it fails only when something can't be measured. Run it on a quiet machine.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod cap;
 mod cold;
 mod commit;
 mod disk;
@@ -61,6 +62,7 @@ const AREAS: &[Area] = &[
     ("commit_overhead_4GiB", |args| commit::measure(args, &commit::LARGE)),
     ("object", object::measure),
     ("replicate_raw", replicate::measure),
+    ("cap_accuracy", cap::measure),
 ];
 
 fn main() -> ExitCode {

@@ -15,7 +15,7 @@ use crate::{plugins, step::Step, workspace};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Measure only what begins with this name: commit_overhead_64MiB, commit_overhead_1GiB, commit_overhead_4GiB,
-    /// replicate_raw, cold_event, sandbox, durable_events, object
+    /// replicate_raw, cap_accuracy, cold_event, sandbox, durable_events, object
     area: Option<String>,
     /// Print a JSON object for each figure, one a line, instead of a table. A ratio above 1 means that Tidegate is better
     #[arg(long)]

@@ -22,9 +22,9 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
         return Outcome::Done { bytes: 0, detail: "it was on the target already".into() };
     }
     progress.set_total(checkpoint.bytes());
-    let rate = match job.effect.kind {
-        EffectKind::Replicate { rate, .. } => rate,
-        _ => None,
+    let (priority, rate) = match job.effect.kind {
+        EffectKind::Replicate { priority, rate, .. } => (priority, rate),
+        _ => (0, None),
     };
     let (mut sent, mut kept, mut verified) = (0, 0, String::from("already there"));
     let base = match base_of(host, &checkpoint).await {
@@ -38,7 +38,7 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
             progress.end_step(shard.bytes);
             continue;
         }
-        match ship(host, &checkpoint, *rank, base, progress.begin_step(rate)).await {
+        match ship(host, &checkpoint, *rank, base, progress.begin_step(priority, rate)).await {
             Ok(shipped) => {
                 bases.insert(*rank, shipped.base);
                 progress.end_step(shard.bytes);

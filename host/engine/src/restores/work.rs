@@ -48,7 +48,7 @@ async fn restore_shard(host: &Host, checkpoint: &Checkpoint, shard: &Shard, into
         sources.push(Source::Target(host.0.target.as_ref()));
     }
     let to = into.join(format!("rank-{:05}", rank.get()));
-    let progress = entry.track.begin_step(None);
+    let progress = entry.track.begin_step(0, None);
     let local = local_bases(host, checkpoint, rank).await?;
     let options = RestoreOptions { local, ..RestoreOptions::default() };
     let restored = tidegate_replica::restore(&body, &sources, &to, options, &progress).await;

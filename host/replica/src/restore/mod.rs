@@ -19,6 +19,7 @@ pub use self::staging::Landing;
 use self::{file::Restoring, origin::Origin};
 use crate::{
     Error, Progress, Target,
+    budget::Lane,
     crew::{self, Crew},
     io::{blocking, buffer::Pool, read::spans},
     options,
@@ -104,6 +105,16 @@ struct Restore {
 /// [`Error::Corrupt`] if no source has the right bytes of some block, [`Error::Exists`], [`Error::NoSpace`], or what the
 /// file system says.
 pub async fn restore(
+    body: &Body,
+    sources: &[Source<'_>],
+    into: &Path,
+    options: RestoreOptions,
+    progress: &Progress,
+) -> Result<Restored, Error> {
+    Lane::of_restores().scope(bring(body, sources, into, options, progress)).await
+}
+
+async fn bring(
     body: &Body,
     sources: &[Source<'_>],
     into: &Path,

@@ -18,7 +18,10 @@ use tokio::sync::OnceCell;
 use super::{Object, Shipping, small, uploads::Noted};
 use crate::{
     Error,
-    io::{blocking, read::Span},
+    io::{
+        blocking,
+        read::{BLOCK, Span},
+    },
     local::LocalUpload,
     retry,
 };
@@ -60,8 +63,14 @@ impl Large {
         let (file, this) = (Arc::clone(file), Arc::clone(&self));
         match way.clone() {
             Way::Directory(upload) => {
-                let work = move || upload.put(&small::read_checked(&this.shipping, &file, &this.object, span)?, span);
-                blocking(work).await?;
+                let read = move || small::read_checked(&this.shipping, &file, &this.object, span);
+                let buffer = Arc::new(blocking(read).await?);
+                for one in (0..span.len).step_by(BLOCK) {
+                    let (upload, buffer) = (Arc::clone(&upload), Arc::clone(&buffer));
+                    let range = one..span.len.min(one + BLOCK);
+                    self.shipping.turn(range.len() as u64).await?;
+                    blocking(move || upload.put(&buffer, span, range)).await?;
+                }
             }
             Way::Store(_, noted) if noted.parts.contains_key(&nth) => {
                 self.place(nth, noted.parts.get(&nth).cloned());
@@ -70,6 +79,7 @@ impl Large {
             Way::Store(store, noted) => {
                 let work = move || small::read_checked(&this.shipping, &file, &this.object, span);
                 let bytes = Bytes::from_owner(blocking(work).await?);
+                self.shipping.turn(span.len as u64).await?;
                 let done = retry::again(&self.shipping.stop, || async {
                     let put = store.put_part(&self.object.name, &noted.id, nth, PutPayload::from(bytes.clone())).await;
                     put.map_err(|error| {

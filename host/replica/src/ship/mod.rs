@@ -130,7 +130,8 @@ impl Target {
         dir: &Path,
         progress: &Progress,
     ) -> Result<Shipped, Error> {
-        self.ship_shard(Sealed { body, digest, metrics, dir }, base, progress, Trust::Manifest).await
+        let sealed = Sealed { body, digest, metrics, dir };
+        progress.lane().scope(self.ship_shard(sealed, base, progress, Trust::Manifest)).await
     }
 
     /// Ships a shard again of which a copy was found damaged: a manifest that is there proves nothing, every object is read
@@ -146,7 +147,8 @@ impl Target {
         dir: &Path,
         progress: &Progress,
     ) -> Result<Shipped, Error> {
-        self.ship_shard(Sealed { body, digest, metrics, dir }, None, progress, Trust::Nothing).await
+        let sealed = Sealed { body, digest, metrics, dir };
+        progress.lane().scope(self.ship_shard(sealed, None, progress, Trust::Nothing)).await
     }
 
     async fn ship_shard(
@@ -326,13 +328,8 @@ impl Target {
 async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<(Vec<Arc<Object>>, u64), Error> {
     let mut crew = Crew::new(Arc::clone(&shipping.target.0.permits), &shipping.stop);
     let mut uploads = Vec::new();
-    // Called off while it waits for its turn.
-    let turn = async |bytes| shipping.stop.run_until_cancelled(shipping.progress.turn(bytes)).await.is_some();
     'all: for object in objects {
         if object.size <= object.part {
-            if !turn(object.size).await {
-                break;
-            }
             if !crew
                 .start(crew::share(object.size, object.part), small::upload(Arc::clone(shipping), Arc::clone(object)))
                 .await
@@ -345,9 +342,6 @@ async fn upload(shipping: &Arc<Shipping>, objects: &[Arc<Object>]) -> Result<(Ve
         uploads.push(Arc::clone(&upload));
         for (nth, span) in spans(object.size, object.part).enumerate() {
             let share = crew::share(span.len as u64, object.part);
-            if !turn(span.len as u64).await {
-                break 'all;
-            }
             if !crew.start(share, Arc::clone(&upload).part(nth, span)).await {
                 break 'all;
             }

@@ -8,7 +8,7 @@ use tidegate_core::damage::is_damage;
 
 use super::{Object, Shipping};
 use crate::{
-    Error,
+    Error, Rate,
     io::{
         beneath, blocking,
         buffer::Buffer,
@@ -26,6 +26,7 @@ pub(super) async fn upload(shipping: Arc<Shipping>, object: Arc<Object>) -> Resu
     let buffer = blocking(move || read_checked(&ship, &open(&ship, &of)?, &of, span)).await?;
     let bytes = Bytes::from_owner(buffer);
     let target = &shipping.target;
+    shipping.turn(object.size).await?;
     retry::again(&shipping.stop, || async {
         let put = target.store().put(&object.name, PutPayload::from(bytes.clone())).await;
         put.map(drop).map_err(|error| target.failed("write", &object.name, error))
@@ -36,6 +37,11 @@ pub(super) async fn upload(shipping: Arc<Shipping>, object: Arc<Object>) -> Resu
 }
 
 impl Shipping {
+    /// Waits for the turn of so many bytes of a store in this process, until it is called off.
+    pub(super) async fn turn(&self, bytes: u64) -> Result<(), Error> {
+        self.stop.run_until_cancelled(self.target.turn(Rate::Upload, bytes)).await.ok_or(Error::Cancelled)
+    }
+
     /// Bytes are on the target; they count once they are verified.
     pub(super) fn acknowledged(&self, bytes: u64) {
         if self.method != Method::Reread {

@@ -15,7 +15,12 @@ use object_store::{ObjectStore, multipart::MultipartStore, path::Path};
 use tidegate_core::{Digest, Metrics, Rank, RunName, Step, TargetName, Timestamp, WorldSize};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{Error, Options, layout::Layout, options};
+use crate::{
+    Error, Figures, Limits, Options, Rate, Slot,
+    budget::{Budget, Lane},
+    layout::Layout,
+    options,
+};
 
 pub(crate) use object::Read;
 pub(crate) use prove::Method;
@@ -36,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     /// What parts in flight take their shares of, over all shards.
     pub(crate) permits: Arc<Semaphore>,
+    /// What all transfers may use together.
+    pub(crate) budget: Arc<Budget>,
     /// Never shown, whatever the store answers.
     secrets: Vec<String>,
     method: OnceCell<Method>,
@@ -107,6 +114,33 @@ impl Target {
     /// Whether shards may be shipped as differences from earlier ones.
     pub fn makes_differences(&self) -> bool {
         self.0.options.layout == crate::Layout::Packed && self.0.options.chain > 0
+    }
+
+    /// What all its transfers may use together.
+    pub fn limits(&self) -> Limits {
+        self.0.budget.limits()
+    }
+
+    /// Changes that. It holds at once, also for transfers that wait for their turn.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.budget.set_limits(limits);
+    }
+
+    /// How its budget is used.
+    pub fn figures(&self) -> Figures {
+        self.0.budget.figures()
+    }
+
+    /// What was granted in each tenth of a second of the last minute, in order.
+    pub fn granted(&self, rate: Rate) -> Vec<Slot> {
+        self.0.budget.slots(rate)
+    }
+
+    /// Waits for the turn of so many bytes of a store that is in this process. Those of a server wait on the wire.
+    pub(crate) async fn turn(&self, rate: Rate, bytes: u64) {
+        if matches!(self.0.kind, Kind::Directory(_) | Kind::Memory) {
+            self.0.budget.take_all(rate, &Lane::current(), bytes).await;
+        }
     }
 
     pub(crate) fn store(&self) -> &dyn ObjectStore {

@@ -1,5 +1,7 @@
 //! Single objects: asking for, reading, creating; and the store's answers in our words.
 
+use std::{fs::File, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+
 use futures::StreamExt;
 use object_store::{
     GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStoreExt, PutMode, PutPayload, path::Path,
@@ -8,9 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Target;
 use crate::{
-    Error,
+    Error, Rate,
     envelope::{self, Envelope},
-    io::{blocking, buffer::Buffer, read::Span},
+    io::{
+        blocking,
+        buffer::Buffer,
+        read::{BLOCK, Span},
+    },
     retry,
 };
 
@@ -161,12 +167,7 @@ impl Target {
         };
         let got = match got {
             GetResult { payload: GetResultPayload::File(file, path), .. } => {
-                return blocking(move || {
-                    use std::os::unix::fs::FileExt;
-                    file.read_exact_at(into.room(), span.offset).map_err(Error::local("read", path))?;
-                    Ok(Read::Bytes(into))
-                })
-                .await;
+                return self.read_file(file, path, span, into).await;
             }
             got => got,
         };
@@ -177,12 +178,30 @@ impl Target {
             let Some((now, later)) = room.split_at_mut_checked(bytes.len()) else {
                 return Ok(Read::Absent("more bytes came than were asked for".into()));
             };
+            self.turn(Rate::Download, bytes.len() as u64).await;
             now.copy_from_slice(&bytes);
             room = later;
         }
         let left = room.len();
         if left > 0 {
             return Ok(Read::Absent(format!("{left} bytes fewer came than were asked for")));
+        }
+        Ok(Read::Bytes(into))
+    }
+
+    /// The same from a file of a directory, block by block.
+    async fn read_file(&self, file: File, path: PathBuf, span: Span, mut into: Buffer) -> Result<Read, Error> {
+        let file = Arc::new(file);
+        for nth in 0..span.blocks {
+            let (file, path, one) = (Arc::clone(&file), path.clone(), span.nth(nth));
+            self.turn(Rate::Download, one.len as u64).await;
+            into = blocking(move || {
+                let from = nth * BLOCK;
+                let room = into.room().get_mut(from..from + one.len).unwrap_or_default();
+                file.read_exact_at(room, one.offset).map_err(Error::local("read", path))?;
+                Ok(into)
+            })
+            .await?;
         }
         Ok(Read::Bytes(into))
     }

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{Inner, Kind, Target, http::Connector};
-use crate::{Error, Options, Verify, crew, layout::Layout, local, retry};
+use crate::{Error, Limits, Options, Verify, budget::Budget, crew, layout::Layout, local, retry};
 
 /// A store with what else is known of it.
 struct Opened {
@@ -33,6 +33,9 @@ pub(super) fn open(name: TargetName, url: &str, options: Options) -> Result<Targ
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err(wrong("give credentials and settings as options or in the environment, not in the URL".into()));
     }
+    let Options { upload_rate, download_rate, requests, .. } = options;
+    let budget = Budget::new(Limits { upload_rate, download_rate, requests }, options.concurrency.get());
+    let connector = Connector::new(&budget);
     let mut prefix = Path::default();
     let opened = match url.scheme() {
         "file" => directory(&url).map_err(wrong)?,
@@ -42,9 +45,9 @@ pub(super) fn open(name: TargetName, url: &str, options: Options) -> Result<Targ
             let bucket = bucket.ok_or_else(|| wrong(format!("give a bucket: {scheme}://bucket/prefix")))?;
             prefix = Path::from_url_path(url.path()).map_err(|error| wrong(error.to_string()))?;
             match scheme {
-                "s3" => s3(bucket, &options),
-                "gs" => gcs(bucket, &options),
-                "az" => azure(bucket, &options),
+                "s3" => s3(bucket, &options, connector),
+                "gs" => gcs(bucket, &options, connector),
+                "az" => azure(bucket, &options, connector),
                 _ => Err(format!("{scheme}:// is not known: use file, s3, gs, az or memory")),
             }
             .map_err(wrong)?
@@ -55,7 +58,7 @@ pub(super) fn open(name: TargetName, url: &str, options: Options) -> Result<Targ
     let permits = crew::permits(options.concurrency);
     let secrets = secrets.into_iter().flatten().filter(|secret| secret.len() >= 4).collect();
     let (shown, method) = (url.to_string(), OnceCell::new());
-    let inner = Inner { name, shown, kind, store, multipart, layout, options, permits, secrets, method };
+    let inner = Inner { name, shown, kind, store, multipart, layout, options, permits, budget, secrets, method };
     Ok(Target(Arc::new(inner)))
 }
 
@@ -73,7 +76,7 @@ fn memory() -> Opened {
     Opened { multipart: Some(store.clone()), store, kind: Kind::Memory, secrets: Vec::new() }
 }
 
-fn s3(bucket: &str, options: &Options) -> Result<Opened, String> {
+fn s3(bucket: &str, options: &Options, connector: Connector) -> Result<Opened, String> {
     let key = AmazonS3ConfigKey::Client;
     let mut builder = AmazonS3Builder::from_env()
         .with_config(key(ClientConfigKey::Timeout), seconds(options))
@@ -99,7 +102,6 @@ fn s3(bucket: &str, options: &Options) -> Result<Opened, String> {
         builder = builder.with_checksum_algorithm(Checksum::CRC64NVME);
         checksum = Some(Checksum::CRC64NVME.to_string());
     }
-    let connector = Connector::default();
     let canary = connector.canary.clone();
     let store = builder
         .with_bucket_name(bucket)
@@ -111,7 +113,7 @@ fn s3(bucket: &str, options: &Options) -> Result<Opened, String> {
     Ok(Opened { multipart: Some(store.clone()), store, kind: Kind::S3 { checksum, canary }, secrets })
 }
 
-fn gcs(bucket: &str, options: &Options) -> Result<Opened, String> {
+fn gcs(bucket: &str, options: &Options, connector: Connector) -> Result<Opened, String> {
     let mut builder = GoogleCloudStorageBuilder::from_env()
         .with_config(GoogleConfigKey::Client(ClientConfigKey::Timeout), seconds(options));
     for (name, value) in &options.store {
@@ -120,12 +122,13 @@ fn gcs(bucket: &str, options: &Options) -> Result<Opened, String> {
     let secrets = [GoogleConfigKey::ServiceAccountKey, GoogleConfigKey::BearerToken]
         .map(|key| builder.get_config_value(&key))
         .into();
-    let store = builder.with_bucket_name(bucket).with_retry(retry::of_requests(options)).build();
+    let builder = builder.with_bucket_name(bucket).with_retry(retry::of_requests(options));
+    let store = builder.with_http_connector(connector).build();
     let store = Arc::new(store.map_err(|error| error.to_string())?);
     Ok(Opened { multipart: Some(store.clone()), store, kind: Kind::OtherCloud, secrets })
 }
 
-fn azure(container: &str, options: &Options) -> Result<Opened, String> {
+fn azure(container: &str, options: &Options, connector: Connector) -> Result<Opened, String> {
     let mut builder = MicrosoftAzureBuilder::from_env()
         .with_config(AzureConfigKey::Client(ClientConfigKey::Timeout), seconds(options));
     for (name, value) in &options.store {
@@ -135,7 +138,8 @@ fn azure(container: &str, options: &Options) -> Result<Opened, String> {
         [AzureConfigKey::AccessKey, AzureConfigKey::ClientSecret, AzureConfigKey::SasKey, AzureConfigKey::Token]
             .map(|key| builder.get_config_value(&key))
             .into();
-    let store = builder.with_container_name(container).with_retry(retry::of_requests(options)).build();
+    let builder = builder.with_container_name(container).with_retry(retry::of_requests(options));
+    let store = builder.with_http_connector(connector).build();
     let store = Arc::new(store.map_err(|error| error.to_string())?);
     Ok(Opened { multipart: Some(store.clone()), store, kind: Kind::OtherCloud, secrets })
 }

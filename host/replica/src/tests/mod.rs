@@ -1,5 +1,7 @@
 //! Behaviour against the two embedded kinds of target: memory and a directory. The servers are in `tests/`.
 
+mod budget;
+mod clouds;
 mod credulous;
 mod hostile;
 mod packed;

@@ -1,6 +1,7 @@
 //! Behaviour against a real S3 server, with and without faults on the way. Tests that run at the same time share one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
+mod budget;
 mod faults;
 mod outage;
 mod plain;

@@ -15,7 +15,7 @@ use super::{
     Shared,
     body::{Body, Piece},
     head::{self, Framing, Request, Response, Rest},
-    plan::{Fault, Verdict},
+    plan::{Decider, Fault, Verdict},
 };
 
 /// What becomes of the client's connection behind an exchange.
@@ -63,6 +63,7 @@ async fn exchange(client: &mut TcpStream, rest: &mut Rest, upstream: SocketAddr,
     let Some(raw) = head::read(client, rest).await? else { return Ok(After::Close) };
     let request = Request::parse(&raw)?;
     let Verdict { delay, fault, place } = shared.with(|d| d.decide(&request.method, &request.target));
+    let _flying = Flying(shared);
     if let Some(delay) = delay {
         shared.with(|d| d.injected(&Fault::Delay(delay)));
         time::sleep(delay).await;
@@ -70,7 +71,7 @@ async fn exchange(client: &mut TcpStream, rest: &mut Rest, upstream: SocketAddr,
     match fault {
         Some(fault @ Fault::SlowDown { retry_after }) => {
             shared.with(|d| d.injected(&fault));
-            slow_down(client, rest, &request, retry_after).await
+            slow_down(client, rest, &request, retry_after, shared).await
         }
         Some(fault @ Fault::ResetBeforeRequest) => {
             shared.with(|d| d.injected(&fault));
@@ -85,12 +86,22 @@ async fn exchange(client: &mut TcpStream, rest: &mut Rest, upstream: SocketAddr,
     }
 }
 
+/// A request on the way, until it has ended in whatever way.
+struct Flying<'a>(&'a Shared);
+
+impl Drop for Flying<'_> {
+    fn drop(&mut self) {
+        self.0.with(Decider::ended);
+    }
+}
+
 /// What S3 answers when a prefix gets too many requests.
 async fn slow_down(
     client: &mut TcpStream,
     rest: &mut Rest,
     request: &Request,
     retry_after: Option<u32>,
+    shared: &Shared,
 ) -> io::Result<After> {
     // A client that waits to be asked for the body is answered instead, and its connection is of no more use.
     let keep = !request.expects_continue;
@@ -101,12 +112,16 @@ async fn slow_down(
     let xml = r#"<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message><RequestId>0</RequestId></Error>"#;
     let (xml, length) = if request.method == "HEAD" { ("", 0) } else { (xml, xml.len()) };
+    let asked = retry_after;
     let retry_after = retry_after.map(|s| format!("Retry-After: {s}\r\n")).unwrap_or_default();
     let connection = if keep { "keep-alive" } else { "close" };
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/xml\r\nConnection: {connection}\r\n\
          {retry_after}Content-Length: {length}\r\n\r\n{xml}"
     );
+    if let Some(seconds) = asked {
+        shared.with(|d| d.quiet(seconds));
+    }
     client.write_all(answer.as_bytes()).await?;
     Ok(if keep { After::Keep } else { After::Close })
 }

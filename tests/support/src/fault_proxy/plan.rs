@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use fastrand::Rng;
+use tokio::time::Instant;
 
 /// One thing that goes wrong with a request or its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub enum When {
     Nth(u64),
     /// The first n.
     First(u64),
+    /// Those that come while more than n requests, with these, are on the way: a server that bears so many at a time.
+    Beyond(usize),
 }
 
 /// A fault, the requests that it is for, and when it happens to them.
@@ -120,6 +123,10 @@ impl FaultPlan {
 pub struct Counts {
     /// Requests whose head was read.
     pub requests: u64,
+    /// Of these, those that came before the time that a `Retry-After` had asked for.
+    pub early: u64,
+    /// The most that were on the way at once.
+    pub most: usize,
     faults: BTreeMap<&'static str, u64>,
 }
 
@@ -159,11 +166,14 @@ pub(super) struct Decider {
     rng: Rng,
     rules: Vec<(Rule, u64)>,
     pub(super) counts: Counts,
+    flying: usize,
+    quiet: Option<Instant>,
 }
 
 impl Decider {
     pub(super) fn new(plan: FaultPlan) -> Self {
-        let mut decider = Self { rng: Rng::new(), rules: Vec::new(), counts: Counts::default() };
+        let mut decider =
+            Self { rng: Rng::new(), rules: Vec::new(), counts: Counts::default(), flying: 0, quiet: None };
         decider.replace(plan);
         decider
     }
@@ -176,6 +186,9 @@ impl Decider {
     /// Decides for the next request.
     pub(super) fn decide(&mut self, method: &str, target: &str) -> Verdict {
         self.counts.requests += 1;
+        self.counts.early += u64::from(self.quiet.is_some_and(|until| Instant::now() < until));
+        self.flying += 1;
+        self.counts.most = self.counts.most.max(self.flying);
         let mut verdict = Verdict { place: self.rng.u16(..), ..Verdict::default() };
         for (rule, seen) in &mut self.rules {
             if !rule.matches(method, target) {
@@ -187,6 +200,7 @@ impl Decider {
                 When::Probability(p) => self.rng.f64() < p,
                 When::Nth(n) => *seen == n,
                 When::First(n) => *seen <= n,
+                When::Beyond(n) => self.flying > n,
             };
             match &rule.fault {
                 _ if !applies => {}
@@ -196,6 +210,17 @@ impl Decider {
             }
         }
         verdict
+    }
+
+    /// A request that was decided on has ended.
+    pub(super) fn ended(&mut self) {
+        self.flying = self.flying.saturating_sub(1);
+    }
+
+    /// From now on requests are early for so long.
+    pub(super) fn quiet(&mut self, seconds: u32) {
+        let until = Instant::now() + Duration::from_secs(seconds.into());
+        self.quiet = self.quiet.max(Some(until));
     }
 
     /// Counts what was really injected: a body of no bytes cannot be corrupted.
@@ -238,6 +263,17 @@ mod tests {
         assert_eq!(faults, decide(plan(), &requests));
         let hits = faults.iter().flatten().count();
         assert!((150..350).contains(&hits), "{hits} of 1000");
+    }
+
+    #[test]
+    fn what_is_beyond_what_the_server_bears_is_refused() {
+        let mut decider = Decider::new(FaultPlan::new(1).rule(Rule::new(Fault::ResetBeforeRequest, When::Beyond(2))));
+        let mut refused = || decider.decide("GET", "/").fault.is_some();
+        assert_eq!([refused(), refused(), refused()], [false, false, true]);
+        decider.ended();
+        decider.ended();
+        assert!(decider.decide("GET", "/").fault.is_none());
+        assert_eq!(decider.counts.most, 3);
     }
 
     #[test]

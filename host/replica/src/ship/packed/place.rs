@@ -66,7 +66,7 @@ impl Placing {
     /// Uploads it; says how many bytes had to be sent.
     async fn upload(&self, name: &Path, bytes: &Bytes) -> Result<u64, Error> {
         let part = self.target.part_bytes(bytes.len() as u64);
-        let turn = self.progress.turn(bytes.len() as u64);
+        let turn = self.target.turn(Rate::Upload, bytes.len() as u64);
         self.stop.run_until_cancelled(turn).await.ok_or(Error::Cancelled)?;
         if let Some(store) = self.target.multipart().filter(|_| bytes.len() as u64 > part) {
             let size = bytes.len() as u64;
