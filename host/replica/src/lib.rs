@@ -44,6 +44,8 @@ mod target;
 mod tests;
 
 pub use error::Error;
+#[doc(hidden)]
+pub use io::trial;
 pub use options::{Options, Verify};
 pub use progress::Progress;
 pub use restore::{Damage, Landing, RestoreOptions, Restored, Source, restore};

@@ -57,6 +57,11 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     Ok(File::open(dir)?.sync_all()?)
 }
 
+/// Waits until the file system has written all that it has to write.
+pub(crate) fn sync(dir: &Path) -> Result<()> {
+    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+}
+
 /// Waits until the file system has written all that it has to write, and until its device does nothing more: what one
 /// measurement leaves, such as discards of deleted bytes, must not be paid by the next one. A device that others keep
 /// busy is not waited for longer than [`LONGEST`].

@@ -2,55 +2,21 @@
 //! its whole optimizer state (bf16 weights, fp32 weights, first and second moments: 14 bytes a parameter) is encoded
 //! against an earlier step. Everything is decoded again and compared.
 
-use std::{
-    fs,
-    hint::black_box,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
+use std::{hint::black_box, time::Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use tidegate_codec::{AdamW, Decoder, Element, Encoder, Given, Stretch};
-use tidegate_tests_support::{stats::Spread, venv};
+use tidegate_tests_support::stats::Spread;
 use zstd_safe::{CCtx, CParameter};
 
 use crate::{
     Args,
     figure::{Figure, spread},
+    state::{BETA2, STEP, State, states},
 };
 
 /// Bytes that are encoded together.
 const BLOCK: usize = 4 << 20;
-/// The step that is kept as a difference, one and ten after a base. The first 60 steps warm up.
-const STEP: u64 = 90;
-/// What the second moments keep: the default of most libraries. The example itself uses less.
-const BETA2: &str = "0.999";
-
-/// One checkpoint.
-struct State {
-    weights: Vec<u8>,
-    first: Vec<u8>,
-    second: Vec<u8>,
-    bf16: Vec<u8>,
-}
-
-impl State {
-    fn read(folder: &Path) -> Result<Self> {
-        let read = |name: &str| fs::read(folder.join(name)).with_context(|| format!("{name} in {}", folder.display()));
-        let (weights, first) = (read("weights.bin")?, read("first.bin")?);
-        Ok(Self { weights, first, second: read("second.bin")?, bf16: read("bf16.bin")? })
-    }
-
-    fn bytes(&self) -> usize {
-        self.weights.len() + self.first.len() + self.second.len() + self.bf16.len()
-    }
-
-    /// As one file would have it.
-    fn whole(&self) -> Vec<u8> {
-        [&*self.bf16, &*self.weights, &*self.first, &*self.second].concat()
-    }
-}
 
 /// What came of one way of keeping bytes.
 #[derive(Default)]
@@ -132,24 +98,6 @@ fn zstd(bytes: &[u8], base: Option<&[u8]>) -> Result<(usize, f64)> {
     let begun = Instant::now();
     context.compress2(&mut out, bytes).map_err(failed)?;
     Ok((out.len(), begun.elapsed().as_secs_f64()))
-}
-
-/// Trains, or takes what an earlier run has left: the same program with the same arguments writes the same.
-fn states(args: &Args, rate: &str, beta2: &str) -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let out = args.dir.join(format!("states-{rate}-{beta2}"));
-    let steps = [STEP - 10, STEP - 1, STEP];
-    let last = out.join(STEP.to_string()).join("bf16.bin");
-    if last.is_file() {
-        return Ok(out);
-    }
-    eprintln!("  {STEP} steps of the example, then at a rate of {rate}: some minutes ...");
-    fs::create_dir_all(&out)?;
-    let mut python = Command::new(venv::train_venv()?.python());
-    python.arg(root.join("tests/bench/states.py")).arg(root.join("examples/train-gpt")).arg(&out).args([rate, beta2]);
-    let done = python.args(steps.map(|step| step.to_string())).output()?;
-    ensure!(done.status.success(), "states.py: {}", String::from_utf8_lossy(&done.stderr));
-    Ok(out)
 }
 
 pub(crate) fn measure(args: &Args) -> Result<Vec<Figure>> {
