@@ -91,3 +91,14 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Bytes of all files below a directory.
+pub(crate) fn size(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
+    }
+    Ok(bytes)
+}

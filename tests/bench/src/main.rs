@@ -10,6 +10,7 @@ mod disk;
 mod durable;
 mod figure;
 mod object;
+mod peers;
 mod sandbox;
 mod state;
 mod transfer;
@@ -98,7 +99,7 @@ fn wanted(areas: Vec<Area>, asked: &str) -> Vec<Area> {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(&mut Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -107,7 +108,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<()> {
+fn run(args: &mut Args) -> Result<()> {
+    // Servers and tools that are started elsewhere are told of it too.
+    args.dir = std::path::absolute(&args.dir)?;
+    args.host = std::path::absolute(&args.host)?;
     let names: Vec<_> = areas().into_iter().map(|area| area.name).collect();
     let areas = args.area.as_ref().map_or_else(areas, |asked| wanted(areas(), asked));
     if areas.is_empty() {

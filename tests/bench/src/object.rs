@@ -12,6 +12,7 @@ use zstd_safe::{CCtx, CParameter};
 use crate::{
     Args,
     figure::{Figure, spread},
+    peers::Peers,
     state::{BETA2, STEP, State, states},
 };
 
@@ -111,17 +112,20 @@ pub(crate) fn measure(args: &Args) -> Result<Vec<Figure>> {
         let (alone, _) = zstd(&whole, None)?;
         for k in [1, 10] {
             let base = read(STEP - k)?;
+            let at = |step: u64| folder.join(step.to_string());
+            let (mut peers, mut peers_bf16) = Peers::measure(args, &at(STEP), &at(STEP - k))?;
             let kept = keep_state(&state, &base, None)?;
             let (patched, _) = zstd(&whole, Some(&base.whole()))?;
-            let note =
-                format!("{bytes} bytes, step {STEP} against {k} before; `zstd -3` by itself {:.3}", ratio_of(alone));
-            figures.push(ratio(format!("ratio_state_{rate}_k{k}"), kept.ratio(), PATCH, ratio_of(patched), note));
+            peers.tools.extend([(ALONE, ratio_of(alone)), (PATCH, ratio_of(patched))]);
+            let note = format!("{bytes} bytes, step {STEP} against {k} before; {}", peers.told());
+            figures.push(beside(format!("ratio_state_{rate}_k{k}"), kept.ratio(), &peers, note)?);
             let bf16 = keep(&state.bf16, Element::Bf16, Given { base: Some(&base.bf16), ..Given::default() }, None)?;
             let (patched, _) = zstd(&state.bf16, Some(&base.bf16))?;
             let (alone, _) = zstd(&state.bf16, None)?;
             let ratio_of = |encoded: usize| state.bf16.len() as f64 / encoded as f64;
-            let note = format!("the bf16 weights alone; `zstd -3` by itself {:.3}", ratio_of(alone));
-            figures.push(ratio(format!("ratio_bf16_{rate}_k{k}"), bf16.ratio(), PATCH, ratio_of(patched), note));
+            peers_bf16.tools.extend([(ALONE, ratio_of(alone)), (PATCH, ratio_of(patched))]);
+            let note = format!("the bf16 weights alone; {}", peers_bf16.told());
+            figures.push(beside(format!("ratio_bf16_{rate}_k{k}"), bf16.ratio(), &peers_bf16, note)?);
         }
         let base = read(STEP - 1)?;
         let adamw = AdamW { beta1: 0.9, beta2: BETA2.parse()?, rate: number, epsilon: 1e-8, decay: 0.1, step: STEP };
@@ -137,7 +141,14 @@ pub(crate) fn measure(args: &Args) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+const ALONE: &str = "`zstd -3`";
 const PATCH: &str = "`zstd -3 --patch-from` the base";
+
+/// Beside the best tool.
+fn beside(name: String, value: f64, peers: &Peers, note: String) -> Result<Figure> {
+    let (peer, peer_value) = peers.best().context("no peer was measured")?;
+    Ok(ratio(name, value, peer, peer_value, note))
+}
 
 fn ratio(name: String, value: f64, peer: &'static str, peer_value: f64, note: String) -> Figure {
     Figure { name, value, unit: "x", peer, peer_value, ratio: value / peer_value, note }

@@ -43,7 +43,7 @@ fn rounds(args: &Args, name: &str, load: &Load, dir: &Path) -> Result<Vec<Figure
             let (server, started) = (usage::of(pid)? - cpu, Instant::now());
             disk::sync(dir)?;
             let turn = Turn { took, server, sync: started.elapsed().as_secs_f64() };
-            let back = size(&into)?;
+            let back = disk::size(&into)?;
             ensure!(back == bytes, "{} brought {back} bytes back of {bytes}", who.name());
             disk::remove(&into)?;
             // The first round warms up.
@@ -81,16 +81,5 @@ fn fill(args: &Args, load: &Load, tools: &Tools<'_>) -> Result<u64> {
     }
     drop(ours);
     disk::remove(&dir)?;
-    Ok(bytes)
-}
-
-/// Bytes of all files below a directory.
-fn size(dir: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let meta = entry.metadata()?;
-        bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
-    }
     Ok(bytes)
 }
