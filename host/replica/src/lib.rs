@@ -46,6 +46,8 @@ mod tests;
 
 pub use budget::{Figures, Limits, Rate, SLOT, Slot, TapFigures};
 pub use error::Error;
+#[doc(hidden)]
+pub use io::trial;
 pub use options::{Layout, Options, Verify};
 pub use progress::Progress;
 pub use restore::{Damage, Landing, RestoreOptions, Restored, Source, restore};

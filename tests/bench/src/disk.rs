@@ -57,6 +57,11 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     Ok(File::open(dir)?.sync_all()?)
 }
 
+/// Waits until the file system has written all that it has to write.
+pub(crate) fn sync(dir: &Path) -> Result<()> {
+    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+}
+
 /// Waits until the file system has written all that it has to write, and until its device does nothing more: what one
 /// measurement leaves, such as discards of deleted bytes, must not be paid by the next one. A device that others keep
 /// busy is not waited for longer than [`LONGEST`].
@@ -85,4 +90,15 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Bytes of all files below a directory.
+pub(crate) fn size(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
+    }
+    Ok(bytes)
 }

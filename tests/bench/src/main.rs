@@ -11,8 +11,12 @@ mod disk;
 mod durable;
 mod figure;
 mod object;
-mod replicate;
+mod peers;
 mod sandbox;
+mod state;
+mod transfer;
+mod usage;
+mod writer;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -25,7 +29,7 @@ use figure::Figure;
 #[derive(Debug, Parser)]
 #[command(name = "tidegate-bench")]
 struct Args {
-    /// Measure only what begins with this name
+    /// Measure only what has this name, or else what begins with it
     area: Option<String>,
     /// Print a JSON object a line instead of a table
     #[arg(long)]
@@ -50,23 +54,54 @@ struct Args {
     dir: PathBuf,
 }
 
-/// An area: its name, and what measures it.
-type Area = (&'static str, fn(&Args) -> Result<Vec<Figure>>);
+/// What is measured together.
+struct Area {
+    /// The name by which it is asked for with others.
+    group: &'static str,
+    name: String,
+    measure: Box<dyn Fn(&Args) -> Result<Vec<Figure>>>,
+}
 
-const AREAS: &[Area] = &[
-    ("cold_event", cold::measure),
-    ("sandbox", sandbox::measure),
-    ("durable_events", durable::measure),
-    ("commit_overhead_64MiB", |args| commit::measure(args, &commit::SMALL)),
-    ("commit_overhead_1GiB", |args| commit::measure(args, &commit::MIDDLE)),
-    ("commit_overhead_4GiB", |args| commit::measure(args, &commit::LARGE)),
-    ("object", object::measure),
-    ("replicate_raw", replicate::measure),
-    ("cap_accuracy", cap::measure),
-];
+fn areas() -> Vec<Area> {
+    fn area(
+        group: &'static str,
+        name: impl Into<String>,
+        measure: impl Fn(&Args) -> Result<Vec<Figure>> + 'static,
+    ) -> Area {
+        Area { group, name: name.into(), measure: Box::new(measure) }
+    }
+    let mut areas = vec![
+        area("cold_event", "cold_event", cold::measure),
+        area("sandbox", "sandbox", sandbox::measure),
+        area("durable_events", "durable_events", durable::measure),
+        area("commit", "commit_overhead_64MiB", |args| commit::measure(args, &commit::SMALL)),
+        area("commit", "commit_overhead_1GiB", |args| commit::measure(args, &commit::MIDDLE)),
+        area("commit", "commit_overhead_4GiB", |args| commit::measure(args, &commit::LARGE)),
+        area("object", "ratio", object::measure),
+        area("object", "fast_writer", writer::measure),
+        area("object", "cap_accuracy", cap::measure),
+    ];
+    for load in transfer::LOADS {
+        for (verb, measure) in transfer::VERBS {
+            let name = format!("{verb}_{}", load.name);
+            areas.push(area("object", name.clone(), move |args| measure(args, &name, load)));
+        }
+    }
+    areas
+}
+
+/// Those that begin with a name, or of a group; only the one that has exactly this name, if there is one.
+fn wanted(areas: Vec<Area>, asked: &str) -> Vec<Area> {
+    let exact = areas.iter().any(|area| area.name == asked);
+    let fits = |area: &Area| match exact {
+        true => area.name == asked,
+        false => area.group == asked || area.name.starts_with(asked),
+    };
+    areas.into_iter().filter(fits).collect()
+}
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(&mut Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -75,21 +110,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<()> {
-    let wanted = |name: &str| args.area.as_ref().is_none_or(|area| name.starts_with(area.as_str()));
-    let areas: Vec<&Area> = AREAS.iter().filter(|(name, _)| wanted(name)).collect();
+fn run(args: &mut Args) -> Result<()> {
+    // Servers and tools that are started elsewhere are told of it too.
+    args.dir = std::path::absolute(&args.dir)?;
+    args.host = std::path::absolute(&args.host)?;
+    let names: Vec<_> = areas().into_iter().map(|area| area.name).collect();
+    let areas = args.area.as_ref().map_or_else(areas, |asked| wanted(areas(), asked));
     if areas.is_empty() {
-        let names: Vec<_> = AREAS.iter().map(|(name, _)| *name).collect();
-        anyhow::bail!(
-            "no area begins with {:?}; there are {}",
-            args.area.as_deref().unwrap_or_default(),
-            names.join(", ")
-        );
+        let asked = args.area.as_deref().unwrap_or_default();
+        anyhow::bail!("no area begins with {asked:?}; there are object, {}", names.join(", "));
     }
     let mut figures = Vec::new();
-    for (nth, (name, measure)) in areas.iter().enumerate() {
-        eprintln!("{}/{} {name} ...", nth + 1, areas.len());
-        for figure in measure(args)? {
+    for (nth, area) in areas.iter().enumerate() {
+        eprintln!("{}/{} {} ...", nth + 1, areas.len(), area.name);
+        for figure in (area.measure)(args)? {
             if args.json {
                 println!("{}", figure.json());
             }

@@ -2,55 +2,22 @@
 //! its whole optimizer state (bf16 weights, fp32 weights, first and second moments: 14 bytes a parameter) is encoded
 //! against an earlier step. Everything is decoded again and compared.
 
-use std::{
-    fs,
-    hint::black_box,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
+use std::{hint::black_box, time::Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use tidegate_codec::{AdamW, Decoder, Element, Encoder, Given, Stretch};
-use tidegate_tests_support::{stats::Spread, venv};
+use tidegate_tests_support::stats::Spread;
 use zstd_safe::{CCtx, CParameter};
 
 use crate::{
     Args,
     figure::{Figure, spread},
+    peers::Peers,
+    state::{BETA2, STEP, State, states},
 };
 
 /// Bytes that are encoded together.
 const BLOCK: usize = 4 << 20;
-/// The step that is kept as a difference, one and ten after a base. The first 60 steps warm up.
-const STEP: u64 = 90;
-/// What the second moments keep: the default of most libraries. The example itself uses less.
-const BETA2: &str = "0.999";
-
-/// One checkpoint.
-struct State {
-    weights: Vec<u8>,
-    first: Vec<u8>,
-    second: Vec<u8>,
-    bf16: Vec<u8>,
-}
-
-impl State {
-    fn read(folder: &Path) -> Result<Self> {
-        let read = |name: &str| fs::read(folder.join(name)).with_context(|| format!("{name} in {}", folder.display()));
-        let (weights, first) = (read("weights.bin")?, read("first.bin")?);
-        Ok(Self { weights, first, second: read("second.bin")?, bf16: read("bf16.bin")? })
-    }
-
-    fn bytes(&self) -> usize {
-        self.weights.len() + self.first.len() + self.second.len() + self.bf16.len()
-    }
-
-    /// As one file would have it.
-    fn whole(&self) -> Vec<u8> {
-        [&*self.bf16, &*self.weights, &*self.first, &*self.second].concat()
-    }
-}
 
 /// What came of one way of keeping bytes.
 #[derive(Default)]
@@ -134,24 +101,6 @@ fn zstd(bytes: &[u8], base: Option<&[u8]>) -> Result<(usize, f64)> {
     Ok((out.len(), begun.elapsed().as_secs_f64()))
 }
 
-/// Trains, or takes what an earlier run has left: the same program with the same arguments writes the same.
-fn states(args: &Args, rate: &str, beta2: &str) -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let out = args.dir.join(format!("states-{rate}-{beta2}"));
-    let steps = [STEP - 10, STEP - 1, STEP];
-    let last = out.join(STEP.to_string()).join("bf16.bin");
-    if last.is_file() {
-        return Ok(out);
-    }
-    eprintln!("  {STEP} steps of the example, then at a rate of {rate}: some minutes ...");
-    fs::create_dir_all(&out)?;
-    let mut python = Command::new(venv::train_venv()?.python());
-    python.arg(root.join("tests/bench/states.py")).arg(root.join("examples/train-gpt")).arg(&out).args([rate, beta2]);
-    let done = python.args(steps.map(|step| step.to_string())).output()?;
-    ensure!(done.status.success(), "states.py: {}", String::from_utf8_lossy(&done.stderr));
-    Ok(out)
-}
-
 pub(crate) fn measure(args: &Args) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (rate, number) in [("3e-4", 3e-4), ("1e-5", 1e-5)] {
@@ -163,17 +112,20 @@ pub(crate) fn measure(args: &Args) -> Result<Vec<Figure>> {
         let (alone, _) = zstd(&whole, None)?;
         for k in [1, 10] {
             let base = read(STEP - k)?;
+            let at = |step: u64| folder.join(step.to_string());
+            let (mut peers, mut peers_bf16) = Peers::measure(args, &at(STEP), &at(STEP - k))?;
             let kept = keep_state(&state, &base, None)?;
             let (patched, _) = zstd(&whole, Some(&base.whole()))?;
-            let note =
-                format!("{bytes} bytes, step {STEP} against {k} before; `zstd -3` by itself {:.3}", ratio_of(alone));
-            figures.push(ratio(format!("ratio_state_{rate}_k{k}"), kept.ratio(), PATCH, ratio_of(patched), note));
+            peers.tools.extend([(ALONE, ratio_of(alone)), (PATCH, ratio_of(patched))]);
+            let note = format!("{bytes} bytes, step {STEP} against {k} before; {}", peers.told());
+            figures.push(beside(format!("ratio_state_{rate}_k{k}"), kept.ratio(), &peers, note)?);
             let bf16 = keep(&state.bf16, Element::Bf16, Given { base: Some(&base.bf16), ..Given::default() }, None)?;
             let (patched, _) = zstd(&state.bf16, Some(&base.bf16))?;
             let (alone, _) = zstd(&state.bf16, None)?;
             let ratio_of = |encoded: usize| state.bf16.len() as f64 / encoded as f64;
-            let note = format!("the bf16 weights alone; `zstd -3` by itself {:.3}", ratio_of(alone));
-            figures.push(ratio(format!("ratio_bf16_{rate}_k{k}"), bf16.ratio(), PATCH, ratio_of(patched), note));
+            peers_bf16.tools.extend([(ALONE, ratio_of(alone)), (PATCH, ratio_of(patched))]);
+            let note = format!("the bf16 weights alone; {}", peers_bf16.told());
+            figures.push(beside(format!("ratio_bf16_{rate}_k{k}"), bf16.ratio(), &peers_bf16, note)?);
         }
         let base = read(STEP - 1)?;
         let adamw = AdamW { beta1: 0.9, beta2: BETA2.parse()?, rate: number, epsilon: 1e-8, decay: 0.1, step: STEP };
@@ -189,7 +141,14 @@ pub(crate) fn measure(args: &Args) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+const ALONE: &str = "`zstd -3`";
 const PATCH: &str = "`zstd -3 --patch-from` the base";
+
+/// Beside the best tool.
+fn beside(name: String, value: f64, peers: &Peers, note: String) -> Result<Figure> {
+    let (peer, peer_value) = peers.best().context("no peer was measured")?;
+    Ok(ratio(name, value, peer, peer_value, note))
+}
 
 fn ratio(name: String, value: f64, peer: &'static str, peer_value: f64, note: String) -> Figure {
     Figure { name, value, unit: "x", peer, peer_value, ratio: value / peer_value, note }

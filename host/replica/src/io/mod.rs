@@ -3,6 +3,7 @@
 pub(crate) mod beneath;
 pub(crate) mod buffer;
 pub(crate) mod read;
+pub mod trial;
 pub(crate) mod write;
 
 use crate::Error;

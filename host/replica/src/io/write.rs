@@ -12,6 +12,8 @@ use super::buffer::{ALIGN, Buffer};
 
 /// Smaller files go through the page cache: one write and one sync.
 const DIRECT_FROM: u64 = 1 << 20;
+/// Bytes of one write, whatever is given at once: twice as many at a time are a sixth slower.
+const PIECE: usize = 4 << 20;
 
 /// A new file of a known size.
 #[derive(Debug)]
@@ -40,7 +42,8 @@ impl Out {
     /// Writes a part of the buffer, which starts at a block, to `offset`, which is the start of a block.
     pub(crate) fn write(&self, buffer: &Buffer, range: Range<usize>, offset: u64) -> io::Result<()> {
         let bytes = if self.direct { buffer.padded(range) } else { buffer.part(range) };
-        self.file.write_all_at(bytes, offset)
+        let places = (offset..).step_by(PIECE);
+        bytes.chunks(PIECE).zip(places).try_for_each(|(piece, place)| self.file.write_all_at(piece, place))
     }
 
     /// Gives the file its size and syncs it: its bytes are durable when this returns. Its name is not.

@@ -9,7 +9,7 @@ use tidegate_core::Digest;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Progress, Target, crew,
+    Error, Progress, Rate, Target, crew,
     io::{
         blocking,
         buffer::Pool,
