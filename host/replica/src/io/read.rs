@@ -50,6 +50,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// Bytes of an object that is no file: its blocks are pieces of these bytes, and have no digests.
+    pub(crate) fn bytes(offset: u64, len: usize) -> Self {
+        Self { block: 0, blocks: len.div_ceil(BLOCK), offset, len }
+    }
+
     /// The digests of its blocks among those of the file.
     pub(crate) fn of<'a>(&self, digests: &'a [Digest]) -> &'a [Digest] {
         digests.get(self.block..self.block + self.blocks).unwrap_or_default()

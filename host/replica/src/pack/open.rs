@@ -75,7 +75,7 @@ impl Packs {
             let object = prefix.clone().join(entry.digest.to_string());
             let pool = Pool::new(usize::try_from(entry.index).unwrap_or(usize::MAX), 0);
             let len = usize::try_from(entry.index).unwrap_or(usize::MAX);
-            let span = Span { block: 0, blocks: 0, offset: entry.size - entry.index, len };
+            let span = Span::bytes(entry.size - entry.index, len);
             let mut tries = 0;
             let index = loop {
                 tries += 1;
@@ -155,7 +155,7 @@ impl Packs {
     async fn read(&self, entry: &Entry, window: &Range<u64>) -> Result<Result<Bytes, String>, Error> {
         let object = self.prefix.clone().join(entry.digest.to_string());
         let len = usize::try_from(window.end - window.start).unwrap_or(usize::MAX);
-        let span = Span { block: 0, blocks: 0, offset: window.start, len };
+        let span = Span::bytes(window.start, len);
         Ok(match self.target.read(&object, entry.size, span, self.pool.take(len)).await? {
             Read::Absent(detail) => Err(detail),
             Read::Bytes(buffer) => Ok(Bytes::from_owner(buffer)),
