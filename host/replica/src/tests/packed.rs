@@ -281,3 +281,16 @@ async fn a_reference_without_its_shard_keeps_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_base_that_helps_nothing_is_not_needed() {
+    each_packed(async |target| {
+        let first = Shard::at(step(1), 0, 1, &[("a", bytes(1, 9000))]);
+        let second = Shard::at(step(2), 0, 1, &[("a", bytes(2, 9000))]);
+        first.ship(&target).await.unwrap();
+        assert_eq!(ship_against(&second, &first, &target).await.base, None);
+        target.delete(&first.body.run, step(1)).await.unwrap();
+        bring_from(&second, &target).await.unwrap();
+    })
+    .await;
+}

@@ -100,12 +100,13 @@ impl Target {
             }
         });
         let encoded = batches.buffered(self.0.options.encoders.get());
-        let mut packer = Packer::new(PACK_BYTES);
+        let (mut packer, mut needs) = (Packer::new(PACK_BYTES), false);
         let bad = |detail: String| Error::Worker(format!("a pack could not be made: {detail}"));
         // One pack is filled while others are on their way.
         let packs = encoded
             .map(|made| {
                 let closed = made.and_then(|made| {
+                    needs |= made.iter().flat_map(|made| &made.references).any(|(kind, ..)| kind.of_base());
                     let closed = made.into_iter().map(|made| packer.add(made).map_err(bad));
                     closed.filter_map(Result::transpose).collect::<Result<Vec<_>, Error>>()
                 });
@@ -120,6 +121,10 @@ impl Target {
         if let Some(last) = packer.end().map_err(bad)? {
             placed.push(placing.place(last).await?);
         }
+        // A base that nothing was made a difference of may go when it likes.
+        let unneeded = based.filter(|_| !needs).map(|based| (based.step, body.step, body.rank));
+        self.release(&body.run, unneeded.as_slice()).await?;
+        let based = based.filter(|_| needs);
         let bytes = placed.iter().map(|(_, sent)| sent).sum();
         let packed = Packed { packs: placed.into_iter().map(|(entry, _)| entry).collect(), base: based };
         let stored = packed.stored();
