@@ -77,6 +77,10 @@ pub struct Shard {
     pub nvme: bool,
     /// Whether object storage holds it, verified.
     pub object: bool,
+    /// The step from which the copy in object storage is kept as differences: it can't be read without that one's. None:
+    /// it stands for itself.
+    #[serde(default)]
+    pub base: Option<u64>,
 }
 
 /// A pin.

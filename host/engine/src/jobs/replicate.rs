@@ -55,7 +55,10 @@ pub(super) async fn run(host: &Host, job: &Job, progress: &Track) -> Outcome {
         Ok(false) => return Outcome::Retry("a rank's manifest is missing on the target".into()),
         Err(error) => return retry_or_fail(&error),
     }
-    let outcome = Outcome::Done { bytes: sent, detail: format!("{sent} bytes sent, {kept} were there; {verified}") };
+    let from = bases.values().flatten().next().map(|base| format!(", differences from step {base}"));
+    let (whole, from) = (checkpoint.bytes(), from.unwrap_or_default());
+    let detail = format!("{sent} bytes sent for {whole}{from}, {kept} were there; {verified}");
+    let outcome = Outcome::Done { bytes: sent, detail };
     match note(host, checkpoint, sent, verified, bases).await {
         Ok(()) => outcome,
         Err(error) => Outcome::Retry(error.to_string()),

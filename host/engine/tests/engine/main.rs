@@ -6,6 +6,7 @@
     reason = "tests may stop at what they did not expect"
 )]
 
+mod anchors;
 mod beside;
 mod bots;
 mod deadlines;

@@ -71,10 +71,10 @@ impl Target {
         for rank in ranks {
             let manifest = self.0.layout.manifest(run, step, *rank);
             freed += self.remove_all(stream::iter([Ok((manifest, 0))]).boxed()).await?;
-            let data = self.0.layout.data(run, step, *rank);
-            let found = self.store().list(Some(&data)).map_ok(|meta| (meta.location, meta.size));
+            let below = self.0.layout.rank(run, step, *rank);
+            let found = self.store().list(Some(&below)).map_ok(|meta| (meta.location, meta.size));
             freed += self.remove_all(found.boxed()).await?;
-            self.clear(&data).await?;
+            self.clear(&below).await?;
         }
         let manifests =
             ranks.iter().filter_map(|rank| self.0.layout.manifest(run, step, *rank).filename().map(str::to_owned));

@@ -25,6 +25,7 @@ pub(super) fn show(info: CheckpointInfo) -> Checkpoint {
         body: shard.body.map(|digest| digest.to_string()),
         nvme: shard.copy(tidegate_core::Tier::Nvme).is_some(),
         object: shard.verified(tidegate_core::Tier::Object),
+        base: shard.copy(tidegate_core::Tier::Object).and_then(|copy| copy.base).map(|base| base.get()),
     };
     let held = it.pins.iter().filter(|pin| pin.until.is_none());
     Checkpoint {
