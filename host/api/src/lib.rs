@@ -6,6 +6,7 @@ mod checkpoints;
 mod events;
 mod health;
 mod jobs;
+mod limits;
 mod problem;
 mod restores;
 mod saves;
@@ -18,6 +19,7 @@ pub use checkpoints::{Checkpoint, Pin, PinRequest, PruneAnswer, PruneRequest, Ru
 pub use events::Event;
 pub use health::{Health, Readiness};
 pub use jobs::Job;
+pub use limits::Limits;
 pub use problem::Problem;
 pub use restores::{From, Restore, RestoreRequest, RestoreState, StepChoice};
 pub use saves::{Begin, Commit, Committed, Save};

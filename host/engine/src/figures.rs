@@ -1,6 +1,7 @@
 //! The numbers of a host at one moment, for dashboards. Gathering them waits for no handler, no job and no object store.
 
 use tidegate_core::{HostName, JobState, Seq};
+use tidegate_replica::Figures as TargetFigures;
 
 use crate::{BotFigures, Host, Result, error::blocking};
 
@@ -19,6 +20,8 @@ pub struct Figures {
     pub tier_size: u64,
     /// Jobs.
     pub jobs: JobFigures,
+    /// What goes to and from the object target, since the host started.
+    pub target: TargetFigures,
     /// The installed bots, by name.
     pub bots: Vec<BotFigures>,
 }
@@ -67,6 +70,7 @@ impl Host {
                 tier_free,
                 tier_size,
                 jobs: host.0.queue.figures(),
+                target: host.0.target.figures(),
                 bots: host.bot_figures(&view)?,
             })
         })

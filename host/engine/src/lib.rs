@@ -12,6 +12,7 @@
 //! | `restores` | checkpoints back into directories, from the nearest tier |
 //! | `discover` | what object storage knows and this host does not |
 //! | `figures`, `health` | what the host says of itself |
+//! | `limits` | what transfers may use |
 //! | `maintain` | the index kept from growing without end |
 //! | `recorded` | a host made of what another has recorded, to try bots out on |
 //! | `readers` | who reads which checkpoint now, so that nothing deletes it meanwhile |
@@ -24,6 +25,7 @@ mod figures;
 mod health;
 mod host;
 mod jobs;
+mod limits;
 mod maintain;
 mod newest;
 mod readers;
@@ -43,4 +45,5 @@ pub use health::{Check, HealthInfo};
 pub use host::{Host, Options};
 pub use jobs::{JobInfo, JobPlace};
 pub use restores::{RestoreInfo, RestoreRequest, RestoreState};
+pub use tidegate_replica::{Figures as TargetFigures, Limits, TapFigures};
 pub use tidegate_store::{Begin, Committed, Save, Writer};

@@ -18,6 +18,7 @@ use utoipa::OpenApi;
         (name = "checkpoints", description = "What the runs have saved"),
         (name = "restores", description = "Exact bytes brought back"),
         (name = "jobs", description = "Accepted effects being carried out"),
+        (name = "target", description = "The object store, and what transfers may use"),
         (name = "events", description = "The journal of facts"),
         (name = "bots", description = "Plugins and the bots installed from them"),
         (name = "health", description = "How the host is"),

@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Prune(command::prune::Args),
     Bots(command::bots::Args),
     Jobs(command::jobs::Args),
+    Limits(command::limits::Args),
     Events(command::events::Args),
     Plugin(command::plugin::Args),
     Openapi(command::openapi::Args),

@@ -70,6 +70,9 @@ fn target(section: &ObjectSection) -> Result<Target> {
     let mut options = tidegate_replica::Options::default();
     options.concurrency = section.concurrency.unwrap_or(options.concurrency);
     options.part_bytes = section.part_bytes.unwrap_or(options.part_bytes);
+    options.upload_rate = section.upload_rate;
+    options.download_rate = section.download_rate;
+    options.requests = section.requests;
     if let Some(verify) = &section.verify {
         options.verify = verify.parse::<Verify>().map_err(|error| anyhow!("object.verify: {error}"))?;
     }

@@ -56,6 +56,21 @@ fn a_step_never_changes_its_bytes_and_the_same_bytes_are_no_error() {
 }
 
 #[test]
+fn what_transfers_may_use_is_changed_while_the_host_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::start(dir.path());
+    assert!(host.json(&["limits"])["upload_rate"].is_null());
+    assert_eq!(host.json(&["limits", "--upload", "50M", "--requests", "100"])["upload_rate"], 50_000_000);
+    let lifted = host.json(&["limits", "--upload", "none"]);
+    assert!(lifted["upload_rate"].is_null() && lifted["requests"] == 100, "{lifted}");
+    for (asked, says) in [("{\"upload_rate\":16383}", "upload_rate"), ("{\"requests\":0}", "requests")] {
+        host.ask("PUT", "/v1/target/limits", asked).assert_problem(400, "TG0003", says);
+    }
+    assert_eq!(host.json(&["limits"])["requests"], 100);
+    assert_eq!(save(&host, "gpt", 1, 0, 1, b"bytes")["complete"], true);
+}
+
+#[test]
 fn checkpoints_come_in_pages() {
     let dir = tempfile::tempdir().unwrap();
     let host = Host::start(dir.path());

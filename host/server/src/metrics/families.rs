@@ -37,6 +37,31 @@ pub(super) const FAMILIES: &[Family] = &[
             out.write(&["failed"], it.jobs.failed)?;
             out.write(&["cancelled"], it.jobs.cancelled)
         }) },
+    Family { name: "target_sent", kind: Kind::Counter, unit: Some(Unit::Bytes), labels: &[],
+        help: "Bytes of uploads to the object target, those of tries that failed too",
+        read: Read::Host(|it| it.target.upload.granted.into()) },
+    Family { name: "target_received", kind: Kind::Counter, unit: Some(Unit::Bytes), labels: &[],
+        help: "Bytes of answers from the object target",
+        read: Read::Host(|it| it.target.download.granted.into()) },
+    Family { name: "target_requests", kind: Kind::Counter, unit: None, labels: &[],
+        help: "Requests to the object target, tries that failed too",
+        read: Read::Host(|it| it.target.requests.granted.into()) },
+    Family { name: "target_throttled", kind: Kind::Counter, unit: None, labels: &[],
+        help: "Answers of the object target that say that it gets too many requests: 503 and 429",
+        read: Read::Host(|it| it.target.throttled.into()) },
+    Family { name: "target_in_flight", kind: Kind::Gauge, unit: None, labels: &[],
+        help: "Requests to the object target that are on the way",
+        read: Read::Host(|it| (it.target.in_flight as u64).into()) },
+    Family { name: "target_in_flight_limit", kind: Kind::Gauge, unit: None, labels: &[],
+        help: "How many may be: halved when the target is overrun, raised while it answers",
+        read: Read::Host(|it| (it.target.limit as u64).into()) },
+    Family { name: "target_waited", kind: Kind::Counter, unit: Some(Unit::Seconds), labels: &["for"],
+        help: "Seconds that transfers have waited for the bounds on `upload`, `download` and `requests`, all together",
+        read: Read::Labelled(|it, out| {
+            let target = &it.target;
+            let waits = [("upload", target.upload), ("download", target.download), ("requests", target.requests)];
+            waits.iter().try_for_each(|(name, it)| out.write(&[name], Value::Number(it.waited.as_secs_f64())))
+        }) },
     Family { name: "bot", kind: Kind::Info, unit: None, labels: &["bot", "plugin", "mode"],
         help: "An installed bot, the digest of its component, and `enforce`, `canary` or `shadow`; always 1",
         read: Read::Labelled(|it, out| {

@@ -5,7 +5,7 @@ use std::{
 };
 
 use tidegate_core::{Amount, BotName, Digest, Ledger, Mode, Verb, Why, limits};
-use tidegate_engine::{BotFigures, Figures, JobFigures, Standing};
+use tidegate_engine::{BotFigures, Figures, JobFigures, Standing, TapFigures, TargetFigures};
 
 use super::{
     families::FAMILIES,
@@ -43,6 +43,16 @@ fn bot(name: &str) -> BotFigures {
 
 fn figures(bots: Vec<BotFigures>) -> Figures {
     let jobs = JobFigures { queued: 1, running: 2, done: 3, failed: 4, cancelled: 5 };
+    let tap = |granted, millis| TapFigures { granted, waited: Duration::from_millis(millis), ..TapFigures::default() };
+    let target = TargetFigures {
+        limit: 16,
+        in_flight: 12,
+        throttled: 3,
+        upload: tap(1 << 30, 2_500),
+        download: tap(1 << 20, 0),
+        requests: tap(100, 20),
+        ..TargetFigures::default()
+    };
     Figures {
         host: "node-1".parse().unwrap(),
         journal: 1_000,
@@ -50,6 +60,7 @@ fn figures(bots: Vec<BotFigures>) -> Figures {
         tier_free: 10 << 30,
         tier_size: 20 << 30,
         jobs,
+        target,
         bots,
     }
 }

@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod jobs;
 mod letters;
+mod limits;
 mod metrics;
 mod pins;
 mod plugins;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .merge(bots::router())
         .merge(letters::router())
         .merge(trials::router())
+        .merge(limits::router())
         .merge(health::router())
         .merge(metrics::router())
 }

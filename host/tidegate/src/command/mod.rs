@@ -7,6 +7,7 @@ pub(crate) mod dev;
 pub(crate) mod events;
 pub(crate) mod input;
 pub(crate) mod jobs;
+pub(crate) mod limits;
 pub(crate) mod openapi;
 pub(crate) mod pin;
 pub(crate) mod plugin;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
             Command::Prune(args) => prune::run(args, &client, out).await,
             Command::Bots(args) => bots::run(args, &client, out).await,
             Command::Jobs(args) => jobs::run(args, &client, out).await,
+            Command::Limits(args) => limits::run(args, &client, out).await,
             Command::Events(args) => events::run(args, &client, out).await,
             Command::Plugin(args) => plugin::run(args, &client, out).await,
             Command::Dev(_) | Command::Run(_) | Command::Openapi(_) => Ok(()),

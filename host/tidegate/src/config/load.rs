@@ -7,6 +7,7 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use tidegate_core::{quoted, told};
+use tidegate_replica::Limits;
 use url::Url;
 
 use super::{Config, bots};
@@ -81,6 +82,12 @@ fn read(figment: Figment) -> Result<Config, Failure> {
     }
     if config.bots.compile_memory_bytes.is_some_and(|bytes| !(256 << 20..=64 << 30).contains(&bytes)) {
         return usage("bots.compile_memory_bytes is 268435456 to 68719476736: 256 MiB to 64 GiB");
+    }
+    let slow = |rate: Option<std::num::NonZeroU64>| rate.is_some_and(|rate| rate.get() < Limits::LEAST_RATE);
+    if slow(config.object.upload_rate) || slow(config.object.download_rate) {
+        return usage(
+            "object.upload_rate and object.download_rate are 16384 or more: servers drop connections that stand still",
+        );
     }
     // A bot that is told to stop ends what it is at first, and an operator's change waits for that, half a minute at most.
     if config.bots.deadline_ms.is_some_and(|millis| !(10..=60_000).contains(&millis)) {
@@ -161,6 +168,8 @@ mod tests {
             ("copies = 2 ", "copies = 3 ", "policy.copies"),
             ("\"node-7\"", "\"../node\"", "host name"),
             ("concurrency = 8", "concurrency = \"many\"", "object.concurrency"),
+            ("upload_rate = 125000000", "upload_rate = 16383", "object.upload_rate"),
+            ("\nrequests = 1000", "\nrequests = 0", "object.requests"),
             ("checkpoint-sealed", "checkpoint-seeled", "checkpoint-seeled"),
             (
                 "grants = { read = [\"*\"], prune",

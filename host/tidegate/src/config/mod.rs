@@ -84,6 +84,15 @@ pub(crate) struct ObjectSection {
     /// Bytes of a part. Default = 16 MiB.
     #[serde(default)]
     pub(crate) part_bytes: Option<u64>,
+    /// Bytes a second to the target, over all its transfers, at least 16384; restores go first. Default = no bound.
+    #[serde(default)]
+    pub(crate) upload_rate: Option<std::num::NonZeroU64>,
+    /// Bytes a second from the target, at least 16384. Default = no bound.
+    #[serde(default)]
+    pub(crate) download_rate: Option<std::num::NonZeroU64>,
+    /// Requests a second. Default = no bound.
+    #[serde(default)]
+    pub(crate) requests: Option<std::num::NonZeroU64>,
     /// Settings of the store, such as `endpoint`, `region`, `access_key_id`.
     #[serde(default)]
     pub(crate) options: BTreeMap<String, Secret>,

@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod jobs;
 mod letters;
+mod limits;
 mod paging;
 mod restores;
 mod saves;
