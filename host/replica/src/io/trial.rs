@@ -34,7 +34,7 @@ pub fn write(path: &Path, bytes: u64, part: u64, threads: usize) -> io::Result<(
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
         let ended = workers.into_iter().map(|it| it.join().unwrap_or_else(|_| Err(io::Error::other("a panic"))));
-        ended.fold(Ok(()), |all, one| all.and(one))
+        ended.collect::<io::Result<()>>()
     })?;
     out.finish()
 }
