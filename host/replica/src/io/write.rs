@@ -12,7 +12,7 @@ use super::buffer::{ALIGN, Buffer};
 
 /// Smaller files go through the page cache: one write and one sync.
 const DIRECT_FROM: u64 = 1 << 20;
-/// Bytes of one write, whatever is given at once: twice as many at a time are a sixth slower.
+/// Bytes of one write, whatever is given at once: twice as many at a time were slower.
 const PIECE: usize = 4 << 20;
 
 /// A new file of a known size.
