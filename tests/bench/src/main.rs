@@ -59,8 +59,11 @@ struct Area {
     /// The name by which it is asked for with others.
     group: &'static str,
     name: String,
-    measure: Box<dyn Fn(&Args) -> Result<Vec<Figure>>>,
+    measure: Box<Measure>,
 }
+
+/// What gives the figures of an area.
+type Measure = dyn Fn(&Args) -> Result<Vec<Figure>>;
 
 fn areas() -> Vec<Area> {
     fn area(

@@ -15,7 +15,7 @@ pub(crate) use load::{LOADS, Load};
 use crate::{Args, figure::Figure};
 
 /// How the host is told to lay out a checkpoint: as it is, and packed. None leaves it to a host that knows one way only.
-const LAYOUTS: Option<(&str, &str)> = None;
+const LAYOUTS: Option<(&str, &str)> = Some(("plain", "packed"));
 
 /// Both ways, with what measures one load.
 pub(crate) const VERBS: [(&str, Measure); 2] = [("replicate", replicate::measure), ("restore", restore::measure)];
