@@ -58,8 +58,10 @@ struct Area {
     /// The name by which it is asked for with others.
     group: &'static str,
     name: String,
-    measure: Box<dyn Fn(&Args) -> Result<Vec<Figure>>>,
+    measure: Box<Measure>,
 }
+
+type Measure = dyn Fn(&Args) -> Result<Vec<Figure>>;
 
 fn areas() -> Vec<Area> {
     fn area(
