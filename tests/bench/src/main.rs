@@ -62,10 +62,7 @@ struct Area {
     measure: Box<Measure>,
 }
 
-<<<<<<< HEAD
 /// What gives the figures of an area.
-=======
->>>>>>> hB
 type Measure = dyn Fn(&Args) -> Result<Vec<Figure>>;
 
 fn areas() -> Vec<Area> {
