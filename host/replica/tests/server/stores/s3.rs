@@ -21,6 +21,14 @@ fn loosely(server: &Loose, prefix: &str, more: impl FnOnce(&mut Options)) -> Tar
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn seaweedfs_keeps_checkpoints() {
+    let server = server();
+    let url = |prefix: &str| format!("s3://{}/{prefix}", server.weed.bucket());
+    let open = |prefix: &str, more: &mut dyn FnMut(&mut Options)| reach(&url(prefix), &server.weed.endpoint(), more);
+    keeps_checkpoints(open, "checksum:crc64nvme").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn moto_keeps_checkpoints_that_are_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let server = Loose::moto(dir.path()).unwrap();
