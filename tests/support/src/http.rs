@@ -19,6 +19,8 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The type of the body, if there is one.
     pub content_type: Option<&'a str>,
+    /// Others; host and length are told anyway.
+    pub headers: &'a [(&'a str, &'a str)],
     /// The body.
     pub body: &'a [u8],
     /// How long each read and write may take.
@@ -29,7 +31,7 @@ impl<'a> Request<'a> {
     /// A request without a body that may take 30 seconds a read.
     #[must_use]
     pub fn new(method: &'a str, path: &'a str) -> Self {
-        Self { method, path, content_type: None, body: &[], timeout: Duration::from_secs(30) }
+        Self { method, path, content_type: None, headers: &[], body: &[], timeout: Duration::from_secs(30) }
     }
 
     /// The same with a JSON body.
@@ -62,11 +64,13 @@ impl<'a> Request<'a> {
     }
 
     fn exchange(&self, mut stream: impl Read + Write, host: &str) -> Result<Response> {
-        let Self { method, path, content_type, body, .. } = self;
-        let content_type = content_type.map(|t| format!("content-type: {t}\r\n")).unwrap_or_default();
+        let Self { method, path, content_type, headers, body, .. } = self;
+        let content_type = content_type.map(|t| ("content-type", t));
+        let headers = content_type.iter().chain(*headers);
+        let headers: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{content_type}content-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
         );
         let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         let mut bytes = Vec::new();

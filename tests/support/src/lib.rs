@@ -1,6 +1,8 @@
 //! What the end-to-end tests and the benchmarks stand on: real servers, real processes, real faults.
 //!
 //! - [`venv`]: Python environments with the tools that come from PyPI, made on demand in the user's cache;
+//! - [`azurite`]: an emulator of Azure Blob Storage, [`swift`]: another S3 server, [`loose`]: servers that no checkpoint should be
+//!   trusted to, all of the test's own as well;
 //! - [`debian`]: programs that are packages of Debian;
 //! - [`seaweed`]: an S3 server of the test's own on free loopback ports;
 //! - [`fault_proxy`]: a proxy before such a server that injects the faults a plan asks for;
@@ -21,18 +23,22 @@
     reason = "tests wait for real processes in real time; the system clock is theirs to read"
 )]
 
+pub mod azurite;
+mod daemon;
 pub mod debian;
 pub mod fault_proxy;
 pub mod first_light;
 pub mod guest;
 pub mod host;
 pub mod http;
+pub mod loose;
 pub mod npm;
 mod ports;
 pub mod proc;
 pub mod s3;
 pub mod seaweed;
 pub mod stats;
+pub mod swift;
 pub mod syncs;
 pub mod tree;
 pub mod venv;

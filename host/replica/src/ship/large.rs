@@ -159,7 +159,15 @@ impl Large {
                             self.doubtful.store(true, Ordering::Release);
                             Ok(())
                         }
-                        Err(error) => Err(self.failed("complete", error)),
+                        Err(error) => {
+                            let error = self.failed("complete", error);
+                            let text = error.to_string();
+                            if ["InvalidBlockList", "InvalidPart"].iter().any(|code| text.contains(code)) {
+                                // The store has forgotten a part: the next try begins anew.
+                                noted.end();
+                            }
+                            Err(error)
+                        }
                     }
                 };
                 retry::again(&self.shipping.stop, complete).await?;

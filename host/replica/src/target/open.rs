@@ -90,10 +90,7 @@ fn s3(bucket: &str, options: &Options, connector: Connector) -> Result<Opened, S
     }
     let set = |key: AmazonS3ConfigKey| builder.get_config_value(&key);
     let endpoint = set(AmazonS3ConfigKey::S3Endpoint).or_else(|| set(AmazonS3ConfigKey::Endpoint));
-    let plain = endpoint.is_some_and(|endpoint| endpoint.to_ascii_lowercase().starts_with("http://"));
-    if plain && set(key(ClientConfigKey::AllowHttp)).as_deref() != Some("true") {
-        return Err("the endpoint is not encrypted: set allow_http=true if that is what you want".into());
-    }
+    encrypted(endpoint, set(key(ClientConfigKey::AllowHttp)))?;
     let mut secrets: Vec<_> =
         [AmazonS3ConfigKey::AccessKeyId, AmazonS3ConfigKey::SecretAccessKey, AmazonS3ConfigKey::Token].map(set).into();
     secrets.extend(options.store.get("sse_customer_key_base64").cloned().map(Some));
@@ -134,6 +131,8 @@ fn azure(container: &str, options: &Options, connector: Connector) -> Result<Ope
     for (name, value) in &options.store {
         builder = builder.with_config(name.parse().map_err(|_| unknown(name, "Azure"))?, value);
     }
+    let set = |key: AzureConfigKey| builder.get_config_value(&key);
+    encrypted(set(AzureConfigKey::Endpoint), set(AzureConfigKey::Client(ClientConfigKey::AllowHttp)))?;
     let secrets =
         [AzureConfigKey::AccessKey, AzureConfigKey::ClientSecret, AzureConfigKey::SasKey, AzureConfigKey::Token]
             .map(|key| builder.get_config_value(&key))
@@ -142,6 +141,15 @@ fn azure(container: &str, options: &Options, connector: Connector) -> Result<Ope
     let store = builder.with_http_connector(connector).build();
     let store = Arc::new(store.map_err(|error| error.to_string())?);
     Ok(Opened { multipart: Some(store.clone()), store, kind: Kind::OtherCloud, secrets })
+}
+
+/// Refuses an endpoint without TLS, unless it was allowed.
+fn encrypted(endpoint: Option<String>, allow_http: Option<String>) -> Result<(), String> {
+    let plain = endpoint.is_some_and(|endpoint| endpoint.to_ascii_lowercase().starts_with("http://"));
+    if plain && allow_http.as_deref() != Some("true") {
+        return Err("the endpoint is not encrypted: set allow_http=true if that is what you want".into());
+    }
+    Ok(())
 }
 
 fn seconds(options: &Options) -> String {
@@ -174,6 +182,7 @@ mod tests {
         assert!(refused("file://host/x", &[]).contains("absolute directory"));
         assert!(refused("s3://bucket/x", &[("colour", "red")]).contains("colour"));
         assert!(refused("s3://bucket/x", &[("endpoint", "http://h:1")]).contains("allow_http"));
+        assert!(refused("az://bucket/x", &[("endpoint", "http://h:1")]).contains("allow_http"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a server must be seen to do before anything is trusted to it.
 
-use futures::StreamExt;
+use futures::{StreamExt, future::join_all};
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
 
 use super::{
@@ -34,7 +34,7 @@ impl Method {
 
 impl Target {
     /// Writes, reads back and deletes a small object, after it was seen (once for each opened target) that the server
-    /// honours conditional creates and, where [`Verify`] relies on it, refuses damaged bytes.
+    /// honours conditional creates, also of many at once, and, where [`Verify`] relies on it, refuses damaged bytes.
     ///
     /// # Errors
     /// [`Error::Config`] for a server that can't be trusted with checkpoints, else what the store says.
@@ -63,11 +63,18 @@ impl Target {
         let fallback = if wanted == Verify::Size { Method::Size } else { Method::Reread };
         let wrong = |detail: &str| Error::Config { target: self.name().clone(), detail: detail.into() };
         self.sweep_probes().await?;
-        if matches!(self.0.kind, Kind::S3 { .. } | Kind::OtherCloud) && !self.honours_conditions().await? {
-            return Err(wrong(
-                "the server ignores If-None-Match, so that one host could overwrite what another has committed: \
-                 use a server that has conditional writes",
-            ));
+        if matches!(self.0.kind, Kind::S3 { .. } | Kind::OtherCloud) {
+            let fault = match (self.honours_conditions().await?, self.lets_one_win().await?) {
+                (true, true) => None,
+                (false, _) => Some("ignores If-None-Match"),
+                (true, false) => Some("checks If-None-Match and lets several requests pass that come at once"),
+            };
+            if let Some(fault) = fault {
+                return Err(wrong(&format!(
+                    "the server {fault}, so that one host could overwrite what another has committed: \
+                     use a server that has conditional writes"
+                )));
+            }
         }
         let Kind::S3 { checksum: Some(algorithm), canary } = &self.0.kind else {
             return match wanted {
@@ -124,6 +131,23 @@ impl Target {
         let second = self.create(&name, b"second".to_vec()).await;
         self.remove(&name).await?;
         Ok(second? == Created::Existed)
+    }
+
+    /// Whether one of many who create the same object at once is told that it did, and the others that they did not.
+    async fn lets_one_win(&self) -> Result<bool, Error> {
+        const ROUNDS: usize = 2;
+        const RACERS: u8 = 8;
+        for _ in 0..ROUNDS {
+            let name = self.0.layout.probe(&random());
+            let racers = (0..RACERS).map(|racer| self.create(&name, vec![racer]));
+            let results = join_all(racers).await;
+            self.remove(&name).await?;
+            // One that failed was not told so: a store may refuse so many writes to one name.
+            if results.iter().filter(|result| matches!(result, Ok(Created::New))).count() > 1 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn refuses_damaged_part(&self, name: &Path, refused: impl Fn() -> bool) -> Result<bool, Error> {

@@ -11,8 +11,17 @@ use std::{
 use super::*;
 use crate::{Verify, target::Method};
 
-/// Serves until the test ends; `conditions` says whether it honours If-None-Match.
-fn serve(conditions: bool) -> String {
+/// What it does with If-None-Match.
+#[derive(Clone, Copy, PartialEq)]
+enum Conditions {
+    Ignored,
+    /// It looks first and writes a little later.
+    LookedAt,
+    Honoured,
+}
+
+/// Serves until the test ends.
+fn serve(conditions: Conditions) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let there: Arc<Mutex<HashSet<String>>> = Arc::default();
@@ -26,7 +35,7 @@ fn serve(conditions: bool) -> String {
 }
 
 /// Answers one request; none when the client has gone.
-fn answer(stream: &TcpStream, conditions: bool, there: &Mutex<HashSet<String>>) -> Option<()> {
+fn answer(stream: &TcpStream, conditions: Conditions, there: &Mutex<HashSet<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length, mut create) = (String::new(), 0, false);
     while !head.ends_with("\r\n\r\n") {
@@ -43,11 +52,17 @@ fn answer(stream: &TcpStream, conditions: bool, there: &Mutex<HashSet<String>>) 
     let (method, object) = (words.next()?, words.next()?.split('?').next()?.to_owned());
     let known = match method {
         "DELETE" => there.lock().unwrap().remove(&object),
+        "PUT" if create && conditions == Conditions::LookedAt => {
+            let known = there.lock().unwrap().contains(&object);
+            thread::sleep(std::time::Duration::from_millis(200));
+            there.lock().unwrap().insert(object);
+            known
+        }
         "PUT" => !there.lock().unwrap().insert(object),
         _ => false,
     };
     let (status, body) = match method {
-        "PUT" if known && create && conditions => ("412 Precondition Failed", ""),
+        "PUT" if known && create && conditions != Conditions::Ignored => ("412 Precondition Failed", ""),
         "DELETE" => ("204 No Content", ""),
         "POST" => ("200 OK", "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"),
         _ => ("200 OK", ""),
@@ -71,17 +86,23 @@ fn target(endpoint: String, verify: Verify) -> Target {
 
 #[tokio::test]
 async fn a_server_that_ignores_conditions_is_refused() {
-    let refused = target(serve(false), Verify::Auto).probe().await.unwrap_err();
+    let refused = target(serve(Conditions::Ignored), Verify::Auto).probe().await.unwrap_err();
     assert!(matches!(refused, Error::Config { .. }) && refused.to_string().contains("If-None-Match"), "{refused}");
 }
 
 #[tokio::test]
+async fn a_server_that_lets_several_create_the_same_object_is_refused() {
+    let refused = target(serve(Conditions::LookedAt), Verify::Auto).probe().await.unwrap_err();
+    assert!(matches!(refused, Error::Config { .. }) && refused.to_string().contains("at once"), "{refused}");
+}
+
+#[tokio::test]
 async fn uploads_to_a_server_that_takes_damaged_bytes_are_read_back() {
-    assert_eq!(*target(serve(true), Verify::Auto).method().await.unwrap(), Method::Reread);
+    assert_eq!(*target(serve(Conditions::Honoured), Verify::Auto).method().await.unwrap(), Method::Reread);
 }
 
 #[tokio::test]
 async fn a_server_that_takes_damaged_bytes_cannot_be_trusted_with_checksums() {
-    let refused = target(serve(true), Verify::Checksum).method().await.unwrap_err();
+    let refused = target(serve(Conditions::Honoured), Verify::Checksum).method().await.unwrap_err();
     assert!(matches!(refused, Error::Config { .. }) && !refused.retryable(), "{refused}");
 }

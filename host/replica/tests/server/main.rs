@@ -1,4 +1,4 @@
-//! Behaviour against a real S3 server, with and without faults on the way. Tests that run at the same time share one.
+//! Behaviour against real servers, with and without faults on the way. Tests that run at the same time share one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod budget;
@@ -6,6 +6,7 @@ mod faults;
 mod outage;
 mod plain;
 mod resume;
+mod stores;
 
 use std::{
     collections::BTreeMap,
@@ -79,12 +80,19 @@ struct Shard {
 
 impl Shard {
     fn of_rank(rank: u64, world: u64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let mut random = fastrand::Rng::with_seed(rank);
         let sizes = [("a/empty", 0), ("a/small", 1000), ("b", 70_000), ("c", 4 * MIB + 3), ("large", 9 * MIB + 5)];
         let files = sizes.map(|(path, len)| {
             let mut bytes = vec![0; len];
             random.fill(&mut bytes);
+            (path, bytes)
+        });
+        Self::of(place().1, rank, world, files)
+    }
+
+    fn of<const N: usize>(step: Step, rank: u64, world: u64, files: [(&str, Vec<u8>); N]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files.map(|(path, bytes)| {
             let mut hasher = FileHasher::new();
             hasher.update(&bytes);
             let place = dir.path().join(path);
@@ -93,9 +101,8 @@ impl Shard {
             let (size, digest, blocks) = hasher.finish();
             FileEntry { path: path.parse().unwrap(), size, digest, blocks }
         });
-        let (run, step) = place();
         let (rank, world_size) = (rank.try_into().unwrap(), world.try_into().unwrap());
-        let body = Body { version: Body::VERSION, run, step, rank, world_size, files: files.into() };
+        let body = Body { version: Body::VERSION, run: place().0, step, rank, world_size, files: files.into() };
         let digest = Digest::of(&body.encode().unwrap());
         Self { dir, body, digest }
     }

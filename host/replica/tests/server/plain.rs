@@ -63,18 +63,22 @@ async fn two_uploaders_of_other_bytes_leave_one_whole_shard() {
     let server = server();
     let server = &server.weed;
     let target = target(server, &server.endpoint(), |_| ());
+    two_uploaders_leave_one(&target).await;
+}
+
+pub(super) async fn two_uploaders_leave_one(target: &Target) {
     let (one, mut other) = (Shard::of_rank(0, 1), Shard::of_rank(1, 2));
     // The same rank with other bytes.
     other.body.rank = one.body.rank;
     other.body.world_size = one.body.world_size;
     other.digest = Digest::of(&other.body.encode().unwrap());
-    let (first, second) = tokio::join!(one.ship(&target), other.ship(&target));
+    let (first, second) = tokio::join!(one.ship(target), other.ship(target));
     let winner = match (first, second) {
         (Ok(_), Err(Error::Conflict { .. })) => one,
         (Err(Error::Conflict { .. }), Ok(_)) => other,
         both => panic!("{both:?}"),
     };
-    winner.check(&target).await.unwrap();
+    winner.check(target).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

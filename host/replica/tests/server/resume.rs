@@ -1,16 +1,16 @@
 //! What a host that was killed in an upload has sent is not sent again.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tidegate_tests_support::fault_proxy::{Fault, FaultPlan, FaultProxy, Rule, When};
 
 use super::*;
 
 /// A part on a server.
-const PART: u64 = 8 * MIB as u64;
+pub(super) const PART: u64 = 8 * MIB as u64;
 
 /// One file of five parts that no codec makes smaller.
-fn shard() -> Shard {
+pub(super) fn shard() -> Shard {
     let mut shard = Shard::of_rank(3, 4);
     let mut bytes = vec![0; 5 * PART as usize - 4096];
     fastrand::Rng::with_seed(99).fill(&mut bytes);
@@ -26,17 +26,29 @@ fn shard() -> Shard {
     shard
 }
 
-fn notes(dir: &Path) -> usize {
+pub(super) fn notes(dir: &Path) -> usize {
     fs::read_dir(dir).map_or(0, |entries| entries.count())
 }
 
 /// Gets stuck at the fourth part, and is then dropped without a word, as by a kill.
 async fn stuck(server: &Server, url: &str, layout: Layout, uploads: &Path, shard: &Shard) {
-    let proxy = FaultProxy::start(server.weed.address(), FaultPlan::new(1)).unwrap();
     let slow = Rule::new(Fault::Delay(Duration::from_secs(600)), When::Always).method("PUT").target("partNumber=4");
-    let target = reach(url, &proxy.endpoint(), |options| {
-        (options.layout, options.uploads) = (layout, Some(uploads.to_owned()));
-    });
+    let target = |endpoint: &str| {
+        reach(url, endpoint, |options| (options.layout, options.uploads) = (layout, Some(uploads.to_owned())))
+    };
+    stuck_at(slow, server.weed.address(), target, uploads, shard).await;
+}
+
+/// The same at the request of the rule, for a target at the endpoint of the proxy before the server.
+pub(super) async fn stuck_at(
+    slow: Rule,
+    server: SocketAddr,
+    target: impl FnOnce(&str) -> Target,
+    uploads: &Path,
+    shard: &Shard,
+) {
+    let proxy = FaultProxy::start(server, FaultPlan::new(1)).unwrap();
+    let target = target(&proxy.endpoint());
     target.probe().await.unwrap();
     proxy.set_plan(FaultPlan::new(1).rule(slow));
     let mut shipping = std::pin::pin!(shard.ship(&target));

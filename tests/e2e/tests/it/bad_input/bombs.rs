@@ -92,7 +92,7 @@ fn compiling(site: &mut Site) -> (String, JoinHandle<anyhow::Result<Response>>) 
     let (socket, bomb) = (site.host.socket(), bomb(4000, 20_000));
     let answer = thread::spawn(move || {
         let (timeout, content_type) = (Duration::from_secs(600), Some("application/wasm"));
-        Request { method: "POST", path: "/v1/plugins", content_type, body: &bomb, timeout }.over_unix(&socket)
+        Request { content_type, body: &bomb, timeout, ..Request::new("POST", "/v1/plugins") }.over_unix(&socket)
     });
     (wait::until("a worker", PATIENCE, || Ok(children(&site.host).pop())).unwrap(), answer)
 }

@@ -51,7 +51,7 @@ impl Site {
 
     pub(crate) fn send(&self, method: &str, path: &str, body: &[u8], content_type: Option<&str>) -> Response {
         let timeout = Duration::from_secs(120);
-        self.host.send(&Request { method, path, content_type, body, timeout }).unwrap()
+        self.host.send(&Request { content_type, body, timeout, ..Request::new(method, path) }).unwrap()
     }
 
     /// A request that must be refused with this code, in the form that every error has.
