@@ -1,7 +1,7 @@
 //! How often each byte stands in a plane, and what a Huffman code would make of that.
 
 /// Bytes of one spot of a sample.
-const SPOT: usize = 512;
+const SPOT: usize = 256;
 /// Spots of a sample, spread evenly.
 const SPOTS: usize = 16;
 
@@ -17,7 +17,7 @@ impl Counts {
         Self { of: [0; 256], seen: 0 }
     }
 
-    /// Those of some 8 KiB of a plane.
+    /// Those of some 4 KiB of a plane.
     pub(crate) fn sample(plane: &[u8]) -> Self {
         let mut counts = Self::none();
         for spot in plane.chunks((plane.len() / SPOTS).max(SPOT)) {

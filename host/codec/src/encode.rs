@@ -19,7 +19,7 @@ pub struct Stretch<'a> {
     pub element: Element,
     /// What the reader will be able to give as well.
     pub given: Given<'a>,
-    /// How the trainer came here from the base, if it is one step before and the trainer says so.
+    /// How the trainer came here from the base, if it is one step before and the trainer says so. If not, a sample is asked.
     pub adamw: Option<AdamW>,
 }
 

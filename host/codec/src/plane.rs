@@ -17,9 +17,11 @@ const PACKED: u8 = 4;
 /// Bytes of a plane in which matches are looked for.
 const SAMPLE: usize = 16 << 10;
 /// A plane is written as it is unless it shrinks to less than so many bits a byte: less is not worth the time.
-const WORTH: f64 = 7.8;
+const WORTH: f64 = 7.75;
 /// Matches are searched when their sample comes out smaller than this share of what else there is.
 const MATCHES: f64 = 0.94;
+/// In packed bytes, only runs are matches worth a look: what holds more bits a byte than this has none.
+const RUNS: f64 = 1.5;
 /// Packed is what comes out smaller than this share of what literals do.
 const PACK: f64 = 0.96;
 /// Bits that it should spare to set a byte apart: it takes time.
@@ -120,6 +122,7 @@ impl Writer {
         }
         let matches = match *tried {
             Some(bits) => bits,
+            None if pack.is_empty() && best.1 > RUNS => return Ok(best.0),
             None => *tried.insert(self.try_matches(plane)?),
         };
         Ok(if matches < best.1 * MATCHES { Way::Matches } else { best.0 })

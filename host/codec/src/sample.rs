@@ -15,13 +15,16 @@ const WORDS: usize = 256;
 /// Bits that a plane must spare to be worth its coding, and that one is held to cost that is coded.
 const CODING: f64 = 0.1;
 
+/// Bits a word that a replay must spare to be worth its time.
+const REPLAY: f64 = 0.75;
+
 /// The way whose planes hold the least, by the entropy of their bytes; the first of those that hold as much.
 pub(crate) fn choose<'a, W: Word>(ways: &[Way<'a>], words: &[u8], room: &mut Vec<u8>) -> Way<'a> {
     let plain = Way { method: Method::Planes, numbers: Default::default(), reference: Reference::None };
     let bits = |way: &Way<'_>, room: &mut Vec<u8>| bits::<W>(way.method, &way.reference, words, room);
     let mut best = (plain, f64::INFINITY);
     for way in ways {
-        let bits = bits(way, room);
+        let bits = bits(way, room) + if way.method.replays() { REPLAY } else { 0.0 };
         if bits < best.1 {
             best = (*way, bits);
         }

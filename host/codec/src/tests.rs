@@ -4,7 +4,7 @@ use crate::{AdamW, Decoder, Element, Encoder, Error, Given, Method, Needs, Stret
 
 const ELEMENTS: [Element; 5] = [Element::Bytes, Element::Two, Element::Bf16, Element::Four, Element::Eight];
 
-/// Bytes of several characters: noise, smooth numbers, runs, nothing.
+/// Bytes of several characters: noise, smooth numbers, runs, nearly nothing, one byte.
 fn bytes(kind: u8, length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut draw = move || {
@@ -15,6 +15,7 @@ fn bytes(kind: u8, length: usize, seed: u64) -> Vec<u8> {
         0 => (0..length).map(|_| draw() as u8).collect(),
         1 => (0..length / 4 + 1).flat_map(|_| (f64::from(draw()) * 1e-9).to_le_bytes()).collect(),
         2 => (0..length).map(|at| (at / 300) as u8).collect(),
+        3 => (0..length).map(|_| draw()).map(|drawn| if drawn % 11 == 0 { (drawn >> 9) as u8 } else { 0 }).collect(),
         _ => vec![draw() as u8; length],
     };
     all.into_iter().take(length).collect()
@@ -41,7 +42,7 @@ impl Made {
 }
 
 fn made() -> impl Strategy<Value = Made> {
-    (0_u8..4, 0_usize..9000, any::<u64>(), prop::sample::select(&ELEMENTS[..]), 0_u8..4).prop_map(
+    (0_u8..5, 0_usize..9000, any::<u64>(), prop::sample::select(&ELEMENTS[..]), 0_u8..4).prop_map(
         |(kind, length, seed, element, relation)| {
             let bytes = bytes(kind, length, seed);
             let base = match relation {
@@ -152,6 +153,12 @@ fn the_way_follows_what_is_there() {
     };
     let base = |base| Given { base: Some(base), ..Given::default() };
     let alone = Given::default();
+    let (high, low) = (bytes(0, 200_000, 7), bytes(0, 200_000, 11));
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
+    let sunk = high.chunks_exact(4).zip(low.chunks_exact(4));
+    let sunk: Vec<u8> =
+        sunk.flat_map(|(high, low)| word(high).wrapping_sub(word(low) & 0xffff).to_le_bytes()).collect();
+    assert_eq!(way(&sunk, Element::Four, base(&high)), (Method::Less, 1));
     assert_eq!(way(&noise, Element::Four, alone), (Method::Raw, 0));
     assert_eq!(way(&now, Element::Four, alone), (Method::Planes, 1));
     assert_eq!(way(&now, Element::Four, base(&now)).0, Method::Same);
@@ -185,6 +192,14 @@ fn the_form_is_as_written() {
     let mut back = vec![0; 8];
     Decoder::new().unwrap().block(&made, &mut back, |_| given).unwrap();
     assert_eq!(back, [2, 2, 3, 4, 6, 6, 7, 8]);
+    // What is less than the base by 1, in each word.
+    let made = [1, 1, 8, 0x26, 8, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    Decoder::new().unwrap().block(&made, &mut back, |_| given).unwrap();
+    assert_eq!(back, [0, 2, 3, 4, 4, 6, 7, 8]);
+    // One bit of each byte in the packed plane; the two that are set are the next of those apart.
+    let made = [1, 1, 8, 3, 6, 0, 0, 0, 4, 1, 0b101, 1, 9, 7];
+    Decoder::new().unwrap().block(&made, &mut back, |_| given).unwrap();
+    assert_eq!(back, [9, 0, 7, 0, 0, 0, 0, 0]);
 }
 
 /// Fp32 words.
@@ -193,7 +208,7 @@ fn words(of: impl Fn(u32) -> f64) -> Vec<u8> {
 }
 
 #[test]
-fn a_step_of_adamw_is_done_again_and_comes_back_whatever_the_trainer_rounded() {
+fn a_step_of_adamw_is_done_again_told_or_not_and_comes_back_whatever_the_trainer_rounded() {
     let wave = |n: u32, shift: f64| (f64::from(n) * 0.37 + shift).sin();
     let adamw = AdamW { beta1: 0.9, beta2: 0.999, rate: 3e-4, epsilon: 1e-8, decay: 0.1, step: 100 };
     let first = |n| 1e-3 * wave(n, 0.0);
@@ -219,13 +234,13 @@ fn a_step_of_adamw_is_done_again_and_comes_back_whatever_the_trainer_rounded() {
         ),
     ];
     for ((bytes, given), method) in stretches.into_iter().zip([Method::Seconds, Method::Weights]) {
-        for off in [0, 1] {
+        for (off, adamw) in [(0, Some(adamw)), (1, Some(adamw)), (0, None), (1, None)] {
             let bytes: Vec<u8> = bytes
                 .chunks_exact(4)
                 .flat_map(|word| (u32::from_le_bytes(word.try_into().unwrap()) + off).to_le_bytes())
                 .collect();
             let mut out = Vec::new();
-            let stretch = Stretch { adamw: Some(adamw), ..Stretch::new(&bytes, Element::Four).given(given) };
+            let stretch = Stretch { adamw, ..Stretch::new(&bytes, Element::Four).given(given) };
             let choices = Encoder::new().unwrap().block(&[stretch], &mut out).unwrap();
             assert_eq!(choices[0].method, method);
             assert!(out.len() * 10 < bytes.len(), "{} of {}", out.len(), bytes.len());

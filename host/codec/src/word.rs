@@ -4,20 +4,11 @@
 pub(crate) trait Word: Copy {
     /// Bytes: 1, 2, 4 or 8.
     const WIDTH: usize;
-    /// All bits clear.
-    const ZERO: Self;
-
     /// The words of `bytes`; what is left over at the end is left out.
     fn read(bytes: &[u8]) -> impl Iterator<Item = Self>;
 
     /// Puts words into `bytes`, each made of the one that stands there.
     fn change(bytes: &mut [u8], words: impl Iterator<Item = Self>);
-
-    /// Byte number `plane`, from the lowest.
-    fn byte(self, plane: usize) -> u8;
-
-    /// The word with this byte set, which was clear.
-    fn with(self, plane: usize, byte: u8) -> Self;
 
     /// The difference from `base`, folded so that small ones of either sign are small: 0, -1, 1, -2 become 0, 1, 2, 3.
     fn difference(self, base: Self) -> Self;
@@ -36,7 +27,6 @@ macro_rules! word {
     ($word:ident, $signed:ident, $width:literal) => {
         impl Word for $word {
             const WIDTH: usize = $width;
-            const ZERO: Self = 0;
 
             #[inline(always)]
             fn read(bytes: &[u8]) -> impl Iterator<Item = Self> {
@@ -48,16 +38,6 @@ macro_rules! word {
                 for (place, word) in bytes.as_chunks_mut::<$width>().0.iter_mut().zip(words) {
                     *place = word.to_le_bytes();
                 }
-            }
-
-            #[inline(always)]
-            fn byte(self, plane: usize) -> u8 {
-                (self >> (8 * plane)) as u8
-            }
-
-            #[inline(always)]
-            fn with(self, plane: usize, byte: u8) -> Self {
-                self | $word::from(byte) << (8 * plane)
             }
 
             #[inline(always)]

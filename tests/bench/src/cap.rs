@@ -80,7 +80,7 @@ fn make(dir: &Path, cap: u64) -> Result<Body> {
     for nth in 0..FILES {
         let name = format!("part-{nth}.bin");
         let mut bytes = vec![0; usize::try_from(cap * SECONDS / FILES)?];
-        let mut state = cap.wrapping_add(nth) | 1;
+        let mut state = (cap + nth) * 2 + 1;
         for word in bytes.chunks_exact_mut(8) {
             // Xorshift: nothing compresses or dedupes it.
             state ^= state << 13;

@@ -6,6 +6,8 @@ use tidegate_store::Tx;
 
 use crate::{Error, Host, Result, error::blocking, needs, track::Track};
 
+/// Smaller checkpoints stand for themselves: to need another one is not worth what it saves.
+const WORTH: u64 = 1 << 20;
 /// Earlier checkpoints that are looked at for a base.
 const BASES: usize = 256;
 
@@ -107,7 +109,7 @@ async fn sealed(host: &Host, job: &Job) -> Result<Option<Checkpoint>> {
 /// much as it needs at the most, and not as often as the chain is long, and copies are larger by less than a tenth (figures in `host/README.md`).
 async fn base_of(host: &Host, checkpoint: &Checkpoint) -> Result<Option<Step>> {
     let most = host.0.options.deltas as usize;
-    if most == 0 || !host.0.target.makes_differences() {
+    if most == 0 || checkpoint.bytes() < WORTH || !host.0.target.makes_differences() {
         return Ok(None);
     }
     let (store, run, step, world) =

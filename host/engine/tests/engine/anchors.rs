@@ -9,7 +9,7 @@ use crate::fixture::{Fixture, about, replicate_grants, replicator, run, step};
 /// Weights that drift from step to step.
 fn weights(number: u64) -> Vec<u8> {
     let weight = |n: u32| (f64::from(n) * 0.37).sin() as f32 + number as f32 * 1e-6;
-    (0..50_000).flat_map(|n| weight(n).to_le_bytes()).collect()
+    (0..300_000).flat_map(|n| weight(n).to_le_bytes()).collect()
 }
 
 async fn replicated(fixture: &Fixture, number: u64) {

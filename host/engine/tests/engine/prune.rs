@@ -98,9 +98,9 @@ async fn while_the_newest_is_rotten_the_last_good_one_stays() {
         fixture.event(|e| e.kind.name() == "checkpoint-pruned" && about(e, number)).await;
     }
     // Step 2 is nowhere but in the bucket, and there it rots.
-    let data = fixture.dir.path().join("object/v1/runs/r/0000000000000002/00000/data");
+    let data = fixture.dir.path().join("object/v1/runs/r/0000000000000002/00000/packs");
     let object = std::fs::read_dir(data).unwrap().next().unwrap().unwrap().path();
-    std::fs::write(object, b"bytse").unwrap();
+    std::fs::write(object, b"rot").unwrap();
     let request =
         tidegate_engine::RestoreRequest { run: run(), step: Some(step(2)), ranks: None, into: None, owner: None };
     let id = fixture.host.restore(request).await.unwrap().id;

@@ -36,7 +36,8 @@ const UNBOUNDED_PIECE: u64 = 256 << 10;
 pub struct Limits {
     /// Bytes a second to the target, bodies of requests. None: no bound.
     pub upload_rate: Option<NonZeroU64>,
-    /// Bytes a second from the target, bodies of answers. None: no bound.
+    /// Bytes a second from the target, bodies of answers, as they are taken in. On the wire they are ahead of that by what
+    /// the kernel's receive buffers hold, some MiB a request at most. None: no bound.
     pub download_rate: Option<NonZeroU64>,
     /// Requests a second. None: no bound.
     pub requests: Option<NonZeroU64>,

@@ -74,11 +74,11 @@ mod tests {
     #[test]
     fn a_file_of_any_size_holds_exactly_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
-        for size in [0, 1, 4096, DIRECT_FROM, DIRECT_FROM + 1, DIRECT_FROM + 4095] {
+        for size in [0, 1, 4096, DIRECT_FROM, DIRECT_FROM + 1, DIRECT_FROM + 4095, 2 * PIECE as u64 + 5] {
             let path = dir.path().join(size.to_string());
             let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
             let out = Out::new(file, size).unwrap();
-            let pool = Pool::new(2 << 20, 1);
+            let pool = Pool::new(3 * PIECE, 1);
             let mut buffer = pool.take(size as usize);
             buffer.room().iter_mut().enumerate().for_each(|(at, byte)| *byte = (at % 251) as u8);
             out.write(&buffer, 0..size as usize, 0).unwrap();

@@ -294,3 +294,54 @@ async fn a_base_that_helps_nothing_is_not_needed() {
     })
     .await;
 }
+
+/// Weights that drift, small enough to be shipped in a moment.
+fn small(at: u64) -> Shard {
+    let weight = |n: u32| (f64::from(n) * 0.37).sin() as f32 + at as f32 * 1e-6;
+    let weights: Vec<u8> = (0..20_000).flat_map(|n| weight(n).to_le_bytes()).collect();
+    Shard::at(step(at), 0, 1, &[("weights.bin", weights)])
+}
+
+/// One host ships what needs a checkpoint, another deletes that, at every distance in time from each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_deletes_a_base_and_who_ships_what_needs_it_never_miss_each_other() {
+    let (first, second) = (small(1), small(2));
+    let run = first.body.run.clone();
+    let (mut deleted, mut kept) = (0, 0);
+    for nth in 0..60_u64 {
+        let dir = tempfile::tempdir().unwrap();
+        let url = url::Url::from_directory_path(dir.path().join("bucket")).unwrap();
+        let open = || Target::open("directory".parse().unwrap(), url.as_str(), packed()).unwrap();
+        let (ours, theirs) = (open(), open());
+        first.ship(&ours).await.unwrap();
+        assert!(ours.mark_complete(&run, step(1)).await.unwrap());
+        let base = Base::new(step(1), first.dir.path());
+        let ship = async {
+            loop {
+                let (body, dir, progress) = (&second.body, second.dir.path(), Progress::new());
+                let shipped = ours.ship_against(Some(&base), body, second.digest, &metrics(0.5), dir, &progress).await;
+                match shipped {
+                    Ok(shipped) => return shipped.base,
+                    Err(error) if error.retryable() => {}
+                    Err(error) => panic!("round {nth}: {error}"),
+                }
+            }
+        };
+        let delete = async {
+            tokio::time::sleep(std::time::Duration::from_micros(nth * 400)).await;
+            theirs.delete(&run, step(1)).await
+        };
+        let (base, gone) = tokio::join!(ship, delete);
+        match gone {
+            Ok(_) => deleted += 1,
+            Err(Error::Needed { by, .. }) => {
+                assert_eq!(by, step(2));
+                kept += 1;
+            }
+            Err(error) => panic!("round {nth}: {error}"),
+        }
+        let restored = bring_from(&second, &ours).await;
+        assert!(restored.is_ok(), "round {nth}: {restored:?}, made from {base:?}");
+    }
+    println!("{deleted} deleted, {kept} kept");
+}

@@ -10,10 +10,13 @@ use anyhow::Result;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpListener, TcpStream,
+        TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
+
+/// Bytes.
+const BUFFER: u32 = 64 << 10;
 
 /// From the client to the server, or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +50,12 @@ struct Counted {
 
 impl Meter {
     pub(super) async fn start(server: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        // What lies in buffers of ours is on no wire: those of accepted connections are as small as the listener's.
+        let socket = TcpSocket::new_v4()?;
+        socket.set_send_buffer_size(BUFFER)?;
+        socket.set_recv_buffer_size(BUFFER)?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let listener = socket.listen(128)?;
         let address = listener.local_addr()?;
         let counted = Arc::new(Mutex::new(Counted { start: Instant::now(), up: Vec::new(), down: Vec::new() }));
         let shared = Arc::clone(&counted);
