@@ -271,6 +271,7 @@ class Shard:
         return block
 
     def unpack(self, said, size, depth):
+        need(said in self.units, f"{self.folder}: no pack holds block {said.hex()}")
         pack, names, (_, unit_size, begin, length, references) = self.units[said]
         need(unit_size == size, "a unit is of another size than its block")
 
