@@ -30,7 +30,8 @@ impl Out {
     /// No room, before the first byte is written.
     pub(crate) fn new(file: File, size: u64) -> io::Result<Self> {
         let direct = size >= DIRECT_FROM && direct(&file);
-        if size > 0 {
+        // Of a small one the whole was asked for before, and to ask for each costs as much as to write it.
+        if size >= DIRECT_FROM {
             match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
                 Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
                 Err(error) => return Err(error.into()),

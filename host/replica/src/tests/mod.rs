@@ -8,6 +8,7 @@ mod packed;
 mod restoring;
 mod ship;
 mod target;
+mod tensors;
 mod vectors;
 
 use std::{fs, future::Future, path::PathBuf};
