@@ -344,5 +344,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except Bad as bad:
-        sys.exit(str(bad))
+    except (Bad, cbor2.CBORError, zstandard.ZstdError, LookupError, TypeError, OSError) as bad:
+        sys.exit(f"{type(bad).__name__}: {bad}")
