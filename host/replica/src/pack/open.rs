@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// Frames are read together until they are so many bytes: small files cost no request each.
-const WINDOW: u64 = 4 << 20;
+const WINDOW: u64 = 8 << 20;
 /// Windows that are kept for who reads the next block.
-const KEPT: usize = 8;
+const KEPT: usize = 12;
 /// Indices that are read at a time.
 const AT_ONCE: usize = 8;
 
@@ -137,6 +137,12 @@ impl Packs {
                 Some(frame) => Ok(Place { frame, references: &unit.references, files: &opened.files }),
             },
         })
+    }
+
+    /// Whether a block is decoded with the help of other bytes of the same shard.
+    pub(crate) fn is_helped(&self, block: &Digest) -> bool {
+        let unit = self.places.get(block).and_then(|(pack, unit)| self.packs.get(*pack)?.units.get(*unit));
+        unit.is_some_and(|unit| unit.references.iter().any(|reference| !reference.kind.of_base()))
     }
 
     fn keep(&self, place: (usize, u64), fresh: bool) -> Arc<OnceCell<Result<Bytes, String>>> {

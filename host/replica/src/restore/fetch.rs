@@ -102,12 +102,14 @@ fn write(file: &Restoring, span: Span, buffer: &Buffer) -> Result<Vec<usize>, Er
     let failed = || Error::local("write", entry.path.as_path());
     if wrong.is_empty() {
         out.write(buffer, 0..span.len, span.offset).map_err(failed())?;
+        file.landed(span);
         return Ok(wrong);
     }
     for place in (0..span.blocks).filter(|place| !wrong.contains(place)) {
         let one = span.nth(place);
         let start = place * BLOCK;
         out.write(buffer, start..start + one.len, one.offset).map_err(failed())?;
+        file.landed(one);
     }
     Ok(wrong)
 }

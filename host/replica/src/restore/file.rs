@@ -63,6 +63,11 @@ impl Restoring {
         Ok(Arc::clone(out.insert(made)))
     }
 
+    /// Blocks are written, and were right.
+    pub(super) fn landed(&self, span: Span) {
+        self.restore.landed.note(self.nth, span);
+    }
+
     /// Makes an empty file.
     pub(super) async fn make(self: Arc<Self>) -> Result<(), Error> {
         self.finish().await

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod file;
+mod landed;
 mod origin;
 mod packed;
 mod staging;
@@ -16,7 +17,7 @@ use std::{
 use tidegate_core::{Body, RelPath, Step, Tier};
 
 pub use self::staging::Landing;
-use self::{file::Restoring, origin::Origin};
+use self::{file::Restoring, landed::Landed, origin::Origin};
 use crate::{
     Error, Progress, Target,
     budget::Lane,
@@ -89,6 +90,7 @@ struct Restore {
     body: Body,
     origins: Vec<Origin>,
     staging: Landing,
+    landed: Arc<Landed>,
     pool: Arc<Pool>,
     progress: Progress,
     stop: tokio_util::sync::CancellationToken,
@@ -124,10 +126,11 @@ async fn bring(
     progress.begin(body.bytes());
     let (place, bytes) = (into.to_owned(), body.bytes());
     let staging = blocking(move || Landing::begin(&place, bytes)).await?;
+    let landed = Landed::new(&staging.root, body)?;
     let mut result = Restored::default();
     let mut origins = Vec::new();
     for source in sources {
-        match Origin::open(source, body, &options.local).await? {
+        match Origin::open(source, body, &options.local, &landed).await? {
             Ok(origin) => origins.push(origin),
             Err(damage) => result.damaged.push(damage),
         }
@@ -139,23 +142,13 @@ async fn bring(
         body: body.clone(),
         origins,
         staging,
+        landed,
         pool: Pool::new(usize::try_from(largest).unwrap_or(usize::MAX), options.concurrency.get()),
         progress: progress.clone(),
         stop: crew.stop(),
         result: Mutex::new(result),
     });
-    'all: for nth in 0..body.files.len() {
-        let Some(file) = Restoring::new(&restore, nth, part) else { continue };
-        let file = Arc::new(file);
-        if file.is_empty() && !crew.start(1, Arc::clone(&file).make()).await {
-            break;
-        }
-        for span in spans(file.size(), part) {
-            if !crew.start(crew::share(span.len as u64, part), Arc::clone(&file).fetch(span)).await {
-                break 'all;
-            }
-        }
-    }
+    start_all(&restore, &mut crew, part).await;
     // Every task has ended before anything is renamed or removed.
     let ended = crew.finish().await;
     let restore = Arc::into_inner(restore).ok_or_else(|| Error::Worker("a part is still being written".into()))?;
@@ -169,6 +162,37 @@ async fn bring(
     let directories = directories(body);
     blocking(move || restore.staging.commit(&directories)).await?;
     Ok(result)
+}
+
+/// Starts the fetching of every part. What is decoded with the help of other bytes of the shard comes last: these are there by then.
+async fn start_all(restore: &Arc<Restore>, crew: &mut Crew, part: u64) {
+    let mut last = Vec::new();
+    for nth in 0..restore.body.files.len() {
+        let Some(file) = Restoring::new(restore, nth, part) else { continue };
+        let file = Arc::new(file);
+        if file.is_empty() && !crew.start(1, Arc::clone(&file).make()).await {
+            return;
+        }
+        for span in spans(file.size(), part) {
+            let nearest = restore.origins.first().zip(file.entry());
+            let helped = match nearest {
+                Some((origin, entry)) => {
+                    restore.stop.run_until_cancelled(origin.is_helped(entry, span)).await.unwrap_or_default()
+                }
+                None => false,
+            };
+            if helped {
+                last.push((Arc::clone(&file), span));
+            } else if !crew.start(crew::share(span.len as u64, part), Arc::clone(&file).fetch(span)).await {
+                return;
+            }
+        }
+    }
+    for (file, span) in last {
+        if !crew.start(crew::share(span.len as u64, part), file.fetch(span)).await {
+            return;
+        }
+    }
 }
 
 /// The directories of a shard below its root, the deepest first.

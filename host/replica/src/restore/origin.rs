@@ -6,7 +6,7 @@ use object_store::path::Path;
 use tidegate_core::{Body, FileEntry, Step, Tier, damage::is_damage};
 use tokio::sync::OnceCell;
 
-use super::{Damage, Source, packed::PackedOrigin};
+use super::{Damage, Source, landed::Landed, packed::PackedOrigin};
 use crate::{
     Error, Target,
     io::{beneath, blocking, buffer::Buffer, read::Span},
@@ -28,6 +28,8 @@ pub(super) struct OnTarget {
     /// What its manifest says, where that is known already.
     packed: Option<Option<Packed>>,
     local: BTreeMap<Step, PathBuf>,
+    /// Where its blocks land, if it is what is restored and no base of it.
+    landed: Option<Arc<Landed>>,
     way: OnceCell<Way>,
 }
 
@@ -46,6 +48,7 @@ impl Origin {
         source: &Source<'_>,
         body: &Body,
         local: &BTreeMap<Step, PathBuf>,
+        landed: &Arc<Landed>,
     ) -> Result<Result<Self, Damage>, Error> {
         match source {
             Source::Dir(path) => {
@@ -60,7 +63,7 @@ impl Origin {
                     Err(error) => Err(Error::local("open", *path)(error)),
                 }
             }
-            Source::Target(target) => Ok(Ok(Self::on_target(target, body.clone(), None, local))),
+            Source::Target(target) => Ok(Ok(Self::on_target(target, body.clone(), None, local, Some(landed)))),
         }
     }
 
@@ -71,12 +74,27 @@ impl Origin {
         packed: Option<Packed>,
         local: &BTreeMap<Step, PathBuf>,
     ) -> Self {
-        Self::on_target(target, body, Some(packed), local)
+        Self::on_target(target, body, Some(packed), local, None)
     }
 
-    fn on_target(target: &Target, body: Body, packed: Option<Option<Packed>>, local: &BTreeMap<Step, PathBuf>) -> Self {
-        let (target, local, way) = (target.clone(), local.clone(), OnceCell::new());
-        Self::Target(Box::new(OnTarget { target, body, packed, local, way }))
+    fn on_target(
+        target: &Target,
+        body: Body,
+        packed: Option<Option<Packed>>,
+        local: &BTreeMap<Step, PathBuf>,
+        landed: Option<&Arc<Landed>>,
+    ) -> Self {
+        let (target, local, landed, way) = (target.clone(), local.clone(), landed.cloned(), OnceCell::new());
+        Self::Target(Box::new(OnTarget { target, body, packed, local, landed, way }))
+    }
+
+    /// Whether a span is decoded with the help of other bytes of the same shard. A source that can't tell says no.
+    pub(super) async fn is_helped(&self, file: &FileEntry, span: Span) -> bool {
+        let Self::Target(on) = self else { return false };
+        match on.way.get_or_try_init(|| on.open()).await {
+            Ok(Way::Packed(packed)) => packed.is_helped(file, span),
+            _ => false,
+        }
     }
 
     pub(super) fn tier(&self) -> Tier {
@@ -134,7 +152,9 @@ impl OnTarget {
         Ok(match packed {
             None => Way::Plain(self.target.0.layout.data(run, *step, *rank)),
             Some(packed) => {
-                let opened = PackedOrigin::open(&self.target, self.body.clone(), &packed, &self.local).await?;
+                let opened =
+                    PackedOrigin::open(&self.target, self.body.clone(), &packed, &self.local, self.landed.clone());
+                let opened = opened.await?;
                 Way::Packed(Box::new(opened))
             }
         })

@@ -12,7 +12,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tidegate_codec::{Decoder, Given};
 use tidegate_core::{Body, Digest, FileEntry, RelPath, Step};
 
-use super::origin::Origin;
+use super::{landed::Landed, origin::Origin};
 use crate::{
     Error, Target,
     io::{
@@ -32,6 +32,7 @@ pub(super) struct PackedOrigin {
     body: Body,
     packs: Packs,
     base: Option<Below>,
+    landed: Option<Arc<Landed>>,
     decoders: Arc<Decoders>,
 }
 
@@ -63,6 +64,7 @@ impl PackedOrigin {
         body: Body,
         packed: &'a Packed,
         local: &'a BTreeMap<Step, PathBuf>,
+        landed: Option<Arc<Landed>>,
     ) -> BoxFuture<'a, Result<Self, Error>> {
         async move {
             let prefix = target.0.layout.packs(&body.run, body.step, body.rank);
@@ -87,9 +89,14 @@ impl PackedOrigin {
                 },
                 None => None,
             };
-            Ok(Self { body, packs, base, decoders: Arc::default() })
+            Ok(Self { body, packs, base, landed, decoders: Arc::default() })
         }
         .boxed()
+    }
+
+    /// Whether a span is decoded with the help of other bytes of the shard.
+    pub(super) fn is_helped(&self, file: &FileEntry, span: Span) -> bool {
+        span.of(&file.blocks).iter().any(|block| self.packs.is_helped(block))
     }
 
     /// Fills a buffer with a span of a file. The bytes are not checked yet.
@@ -169,6 +176,12 @@ impl PackedOrigin {
             let Some(deep) = deep.checked_sub(1) else { return Ok(Err("its references never end".into())) };
             let mut all = Pieces::of(&self.body, path, range);
             while let Some((digest, len)) = all.next() {
+                if let Some(landed) = &self.landed
+                    && let Some(block) = landed.block(all.file, all.block - 1, len, digest).await
+                {
+                    all.push(block);
+                    continue;
+                }
                 let gathered = match self.gather(&digest, fresh, deep).await? {
                     Ok(gathered) => gathered,
                     Err(detail) => return Ok(Err(detail)),
@@ -239,6 +252,8 @@ impl Below {
 
 /// The blocks that hold a range of a file, one after the other, and what was cut from them.
 struct Pieces<'a> {
+    /// The file, as a place in the body.
+    file: usize,
     entry: Option<&'a FileEntry>,
     range: &'a Range<u64>,
     /// The next.
@@ -252,7 +267,7 @@ impl<'a> Pieces<'a> {
         let entry = nth.and_then(|nth| body.files.get(nth));
         let entry = entry.filter(|entry| range.start < range.end && range.end <= entry.size);
         let block = usize::try_from(range.start).unwrap_or(usize::MAX) / BLOCK;
-        Self { entry, range, block, cut: Vec::new() }
+        Self { file: nth.unwrap_or(usize::MAX), entry, range, block, cut: Vec::new() }
     }
 
     /// The digest of the next block and its bytes.
