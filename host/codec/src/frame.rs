@@ -1,20 +1,20 @@
 //! How an encoded block is written, and its reading without trust.
 //!
 //! ```text
-//! block    = version (one byte: 1), count of parts (number), parts
-//! part     = length of the bytes that it stands for (number), method (one byte), what the method says
+//! block    = version (one byte: 1), count of parts (number, at most 4096), parts
+//! part     = length of the bytes that it stands for (number, not 0: whole words), method (one byte), what the method says
 //! method   = kind in the lower four bits, log2 of the width of a word in the next two, the rest 0
 //!   0 raw          the bytes
-//!   1 repeat       one word, repeated; the bytes are whole words
+//!   1 repeat       one word, repeated
 //!   2 same         nothing: the bytes are those of the base
-//!   3 planes       size of what follows (four bytes), planes of the words
+//!   3 planes       size of all that follows of the part (four bytes), planes of the words
 //!   4 difference   the same, of the folded differences from the base
 //!   5 xor          the same, of the bits that differ from the base
 //!   6 less         the same, of what the words are less than the base by, as integers
 //!   7 narrowed     the same, of the folded differences from the fp32 given, rounded to bf16 (width 2)
-//!   8 seconds      size of what follows (four bytes); kept and new share of the second moments, kept share of the first, scale
+//!   8 seconds      the size as well; kept and new share of the second moments, kept share of the first, scale
 //!                  of the gradient (singles); planes of the folded differences from the second moments predicted (width 4)
-//!   9 weights      the same; rate, correction of the second moments, epsilon, decay (singles); planes of the folded
+//!   9 weights      the size as well; rate, correction of the second moments, epsilon, decay (singles); planes of the folded
 //!                  differences from the weights predicted (width 4)
 //! planes   = for each 512 KiB of the part, and the rest: for each byte of a word, the lowest first: a plane
 //! plane    = nothing if it has no bytes; else coding (one byte), what the coding says
@@ -23,12 +23,14 @@
 //!   2 zstd         size (number), one zstd frame
 //!   4, 5, 6 packed 1, 2 or 4 bits of each byte: two planes, not packed. The first has 8, 4 or 2 of them in a byte, in its lowest
 //!                  bits those of the plane's first stretch, then those of the second, and so on; each stretch is as long as
-//!                  the packed plane, the last may end early. Where all bits are set, the byte itself is the next of the
-//!                  other plane
+//!                  the packed plane, those at the end may be short or empty. Where all bits are set, the byte itself is
+//!                  the next of the other plane
 //! number   = LEB128, in its shortest form
+//! folded   = 0, -1, 1, -2 … as 0, 1, 2, 3 …; a difference is the word minus that from which it is one, and integers wrap around
+//! rounded  = to the nearest, from the middle to the even one; a NaN to its upper half with the bit 0x40 set
 //! single   = IEEE 754, little-endian, as all that has a fixed size
 //!
-//! seconds  = kept * base + new * g * g, with g = (first - kept_first * first_before) * scale
+//! seconds  = kept * base + new * (g * g), with g = (first - kept_first * first_before) * scale
 //! weights  = base - (rate * first / (sqrt(second * correction) + epsilon) + decay * base)
 //!            in singles, from the left, as the brackets say; a NaN is 0x7fc00000
 //! ```

@@ -98,6 +98,14 @@ pub fn codecs_venv() -> Result<Venv> {
     Venv::with("codecs", &["--no-deps", "zipnn", "lz4", "numpy"])
 }
 
+/// What `host/replica/reader.py` needs.
+///
+/// # Errors
+/// As [`Venv::with`].
+pub fn reader_venv() -> Result<Venv> {
+    Venv::with("reader", &["blake3", "cbor2", "numpy", "zstandard"])
+}
+
 /// What the training example needs.
 ///
 /// # Errors

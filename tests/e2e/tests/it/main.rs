@@ -14,6 +14,7 @@ mod crash;
 mod durability;
 mod faults;
 mod first_light;
+mod format;
 mod hostile;
 mod other_languages;
 mod tutorial;
