@@ -65,7 +65,7 @@ impl Host {
             let (tier_free, tier_size) = host.0.store.space().unwrap_or_default();
             Ok::<_, crate::Error>(Figures {
                 host: host.0.options.name.clone(),
-                journal: *host.0.store.index().head().borrow(),
+                journal: host.0.store.index().last(),
                 saves: host.0.store.open_saves() as u64,
                 tier_free,
                 tier_size,

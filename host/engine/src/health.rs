@@ -91,7 +91,7 @@ impl Host {
             ready,
             degraded,
             checks,
-            journal: *self.0.store.index().head().borrow(),
+            journal: self.0.store.index().last(),
             tier_free,
             tier_size,
             saves: self.0.store.open_saves() as u64,

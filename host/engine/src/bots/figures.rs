@@ -36,7 +36,7 @@ impl Host {
     /// # Errors
     /// An index that can't be read.
     pub(crate) fn bot_figures(&self, view: &View) -> Result<Vec<BotFigures>> {
-        let (head, parked, mut figures) = (*self.0.store.index().head().borrow(), parked(view)?, Vec::new());
+        let (head, parked, mut figures) = (self.0.store.index().last(), parked(view)?, Vec::new());
         view.each(Space::Bots, |record: Record| {
             let running = self.0.bots.get(&record.name);
             let live = running.as_ref().map(|bot| bot.live());

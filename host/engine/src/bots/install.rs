@@ -294,7 +294,7 @@ impl Host {
         let found: Option<Record> = self.0.store.index().view().get(Space::Bots, name.as_str().as_bytes())?;
         let record = found.ok_or_else(|| unknown(name))?;
         let cursor = cursor.unwrap_or(record.cursor);
-        let head = *self.0.store.index().head().borrow();
+        let head = self.0.store.index().last();
         let candidate = running.as_ref().and_then(|bot| bot.candidate.as_ref()).map(Candidate::comparison);
         let candidate = match (&record.candidate, candidate) {
             (Some(version), comparison) => Some((version.spec(&record.name)?, comparison.unwrap_or_default())),

@@ -122,6 +122,12 @@ impl Index {
         View::new(self.db.snapshot(), self.spaces.clone())
     }
 
+    /// The last place of the journal. It is copied: who holds what a channel lends, and asks for it once more, waits for ever if a
+    /// writer has come between.
+    pub fn last(&self) -> Seq {
+        *self.head.borrow()
+    }
+
     /// The last place in the journal, as it grows.
     pub fn head(&self) -> watch::Receiver<Seq> {
         self.head.clone()
