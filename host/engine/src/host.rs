@@ -75,6 +75,13 @@ impl Host {
         let host = Self::assemble(options, clock, store, target, sandbox)?;
         let sweeping = host.clone();
         blocking(move || sweeping.sweep_partials()).await?;
+        let proving = host.0.target.clone();
+        // What the server can be trusted with is tried out once: nobody is to wait for that later.
+        host.spawn(async move {
+            if let Err(error) = proving.probe().await {
+                tracing::warn!(%error, "object storage could not be tried out yet; it is before the first copy");
+            }
+        });
         host.discover_at_start().await;
         host.start_bots().await?;
         host.spawn(crate::jobs::run(host.clone()));

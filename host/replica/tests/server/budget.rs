@@ -58,14 +58,14 @@ async fn a_new_cap_holds_for_a_part_that_is_on_the_way() {
     let slow = limits(64 << 10, 64 << 10);
     let capped = target(&server.weed, &server.weed.endpoint(), |options| {
         (options.upload_rate, options.download_rate) = (slow.upload_rate, slow.download_rate);
-        options.deadline = Duration::from_secs(2);
+        options.deadline = Duration::from_secs(4);
     });
     let shipping = shard.ship(&capped);
     tokio::pin!(shipping);
     tokio::select! {
         shipped = &mut shipping => panic!("13 MiB at 64 KiB a second: {shipped:?}"),
         // Longer than a request may take: what it waits for its turn does not count.
-        () = until(&capped, "3 seconds at the rate", |it| it.figures().upload.granted >= 200 << 10) => {}
+        () = until(&capped, "5 seconds at the rate", |it| it.figures().upload.granted >= 330 << 10) => {}
     }
     assert_eq!(capped.limits(), slow);
     capped.set_limits(Limits::default());
