@@ -10,7 +10,10 @@ use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::venv::{output, remove_folder};
+use crate::{
+    debian,
+    venv::{output, remove_folder},
+};
 
 /// Packages that are whole.
 #[derive(Clone, Debug)]
@@ -24,8 +27,9 @@ impl Modules {
     /// # Errors
     /// When there is no Node with npm, or npm cannot get a package.
     pub fn with(name: &str, packages: &[&str]) -> Result<Self> {
-        let version = output(Command::new("node").arg("--version"))
-            .context("Node and npm are needed; on Debian and Ubuntu they are the packages nodejs and npm")?;
+        debian::program("node", "nodejs")?;
+        debian::program("npm", "npm")?;
+        let version = output(Command::new("node").arg("--version")).context("ask Node for its version")?;
         let key = blake3::hash(format!("{version}\n{}", packages.join("\n")).as_bytes()).to_hex();
         let folder = tidegate_build::cache_dir()?.join("npm").join(format!("{name}-{}", key.get(..16).unwrap_or(&key)));
 
