@@ -3,7 +3,8 @@
 //!
 //! Everything is computed in IEEE singles, one operation after the other, so every machine predicts the same. A trainer's kernels
 //! round otherwise (fused, in another order); what they differ by is kept, and is nearly always nothing. Measured on a
-//! byte-level GPT in JAX, one step apart: second moments come to a 46th, weights to a 200th.
+//! byte-level GPT in JAX, one step apart: second moments and weights nearly vanish (figures of the whole in
+//! `host/README.md`).
 
 /// What a trainer's AdamW was told for the step that made a checkpoint from the one before it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -11,8 +11,12 @@ pub(crate) const HEAD: &[u8; 8] = b"TGPACK1\n";
 const END: &[u8; 8] = b"TGPACKED";
 /// Bytes behind the index.
 pub(crate) const TAIL: usize = 8 + 32 + 8;
-/// Bytes of an index.
-const INDEX_BYTES: usize = 256 << 20;
+/// Bytes of an index: a million small files and what they need.
+pub(crate) const INDEX_BYTES: usize = 256 << 20;
+/// References of one kind in a unit: one for each part of a block.
+const REFERENCES: usize = 4096;
+/// Bytes by which a frame may be longer than its block.
+const LONGER: u64 = 16;
 const VERSION: u32 = 1;
 
 /// What is in a pack.
@@ -150,11 +154,23 @@ impl Index {
 
 impl Unit {
     fn sane(&self, frames: &Range<u64>, files: usize) -> bool {
-        let inside = self.frame.start >= frames.start && self.frame.end <= frames.end;
+        let inside =
+            self.frame.start >= frames.start && self.frame.start <= self.frame.end && self.frame.end <= frames.end;
+        if !inside {
+            return false;
+        }
         let reference = |it: &Reference| {
             it.kind != Kind::Unknown && it.of.start < it.of.end && it.of.end <= self.bytes && (it.file as usize) < files
         };
-        inside && u64::from(self.bytes) <= limits::BLOCK_BYTES && self.references.iter().all(reference)
+        // What a frame makes a reader fetch is bounded by its block, whoever wrote it.
+        let bounded = Kind::ALL.iter().all(|kind| {
+            let of_kind = self.references.iter().filter(|it| it.kind == *kind);
+            let bytes = of_kind.clone().map(|it| u64::from(it.of.end.saturating_sub(it.of.start))).sum::<u64>();
+            of_kind.count() <= REFERENCES && bytes <= u64::from(self.bytes)
+        });
+        let short = self.frame.end - self.frame.start <= u64::from(self.bytes) + LONGER;
+        let block = u64::from(self.bytes) <= limits::BLOCK_BYTES;
+        short && block && bounded && self.references.iter().all(reference)
     }
 }
 
@@ -199,13 +215,16 @@ mod tests {
 
     #[test]
     fn an_index_that_lies_is_refused() {
-        let lies: [fn(&mut Index); 6] = [
+        let lies: [fn(&mut Index); 9] = [
             |it| it.version = 2,
             |it| it.units[0].frame = 0..20,
             |it| it.units[0].frame = 8..21,
             |it| it.units[0].bytes = 5 << 20,
             |it| it.units[0].references[0].file = 1,
             |it| it.units[0].references[0].of = 0..11,
+            |it| it.units[0].references = vec![it.units[0].references[0].clone(); 2],
+            |it| it.units[0].bytes = 0,
+            |it| it.units[0].references[0].kind = Kind::Unknown,
         ];
         for (nth, lie) in lies.iter().enumerate() {
             let mut bad = index();

@@ -80,7 +80,8 @@ impl Packed {
 
     /// What contradicts itself.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let absurd = |pack: &&Entry| pack.size > PACK_MOST || pack.index > pack.size || pack.index < index::TAIL as u64;
+        let index = index::TAIL as u64..=(index::INDEX_BYTES + index::TAIL) as u64;
+        let absurd = |pack: &&Entry| pack.size > PACK_MOST || pack.index > pack.size || !index.contains(&pack.index);
         if self.packs.len() > PACKS || self.packs.iter().any(|pack| absurd(&pack)) {
             return Err("a pack of a size that none may have".into());
         }

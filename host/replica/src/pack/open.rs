@@ -174,8 +174,8 @@ fn windows(units: &[Unit]) -> Vec<Range<u64>> {
     let mut windows: Vec<Range<u64>> = Vec::new();
     for unit in units {
         match windows.last_mut() {
-            // Frames that overlap come from nobody honest; they must still lie in one window.
-            Some(last) if unit.frame.start < last.end || unit.frame.end - last.start <= WINDOW => {
+            // Frames that overlap come from nobody honest; one that is cut by its window is not decoded.
+            Some(last) if unit.frame.end - last.start <= WINDOW => {
                 last.end = last.end.max(unit.frame.end);
             }
             _ => windows.push(unit.frame.clone()),
